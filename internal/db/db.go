@@ -1,0 +1,212 @@
+// Package db opens the store, SQLite or PostgreSQL, and runs transactions on it.
+//
+// One query text serves both engines: $1 parameters, ON CONFLICT, RETURNING.
+// What keeps that true stands in docs/adr/0002-data.md; in short: times are bound
+// as UTC [time.Time] of microseconds (see [Now]) and selected as bare columns only,
+// JSON is TEXT (see [JSON]), and text from outside passes [Clean] first.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// Dialect is the engine behind a store.
+type Dialect int
+
+// The engines.
+const (
+	SQLite Dialect = iota
+	Postgres
+)
+
+// String returns the engine's name.
+func (d Dialect) String() string {
+	if d == Postgres {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+// SkipLocked returns the clause that lets several workers claim rows side by
+// side. SQLite has one writer, and needs none.
+func (d Dialect) SkipLocked() string {
+	if d == Postgres {
+		return " FOR UPDATE SKIP LOCKED"
+	}
+	return ""
+}
+
+// ForUpdate returns the clause that locks the selected rows until the
+// transaction ends. SQLite's writer holds the whole store already.
+func (d Dialect) ForUpdate() string {
+	if d == Postgres {
+		return " FOR UPDATE"
+	}
+	return ""
+}
+
+// DB is an open store. It is safe for concurrent use.
+type DB struct {
+	dialect Dialect
+	url     string
+	write   *sql.DB
+	read    *sql.DB // the same as write on PostgreSQL
+}
+
+// Open opens the store at url, "sqlite:PATH" or "postgres://...". It connects
+// once, and does not migrate. Errors never hold the password of the URL.
+func Open(ctx context.Context, url string) (*DB, error) {
+	var d *DB
+	var err error
+	scheme, rest, _ := strings.Cut(url, ":")
+	switch scheme {
+	case "sqlite":
+		d, err = openSQLite(rest)
+	case "postgres", "postgresql":
+		d, err = openPostgres(url)
+	default:
+		return nil, errors.New("store.url: want sqlite:PATH or postgres://USER@HOST/DATABASE")
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.url = url
+	if err := d.Ping(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s store: %w", d.dialect, err), d.Close())
+	}
+	return d, nil
+}
+
+// Close ends all connections.
+func (d *DB) Close() error {
+	if d.read == d.write {
+		return d.write.Close()
+	}
+	return errors.Join(d.read.Close(), d.write.Close())
+}
+
+// Dialect returns the engine.
+func (d *DB) Dialect() Dialect { return d.dialect }
+
+// URL returns what Open was given. It may hold a password.
+func (d *DB) URL() string { return d.url }
+
+// SQL returns the pool that may write, for backup and for tests.
+func (d *DB) SQL() *sql.DB { return d.write }
+
+// Ping asks the engine for an answer.
+func (d *DB) Ping(ctx context.Context) error {
+	var one int
+	return d.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+// Tx is a transaction. It is passed by hand.
+type Tx struct {
+	tx      *sql.Tx
+	dialect Dialect
+	after   []func()
+}
+
+// ExecContext runs a statement.
+func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return t.tx.ExecContext(ctx, query, args...)
+}
+
+// QueryContext runs a query.
+func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return t.tx.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext runs a query of one row.
+func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return t.tx.QueryRowContext(ctx, query, args...)
+}
+
+// Dialect returns the engine.
+func (t *Tx) Dialect() Dialect { return t.dialect }
+
+// AfterCommit has fn called once the transaction is committed, in order, and
+// never where it is not.
+func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
+
+// View runs fn in a transaction that reads.
+func (d *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
+	return d.run(ctx, d.read, &sql.TxOptions{ReadOnly: d.dialect == Postgres}, fn)
+}
+
+// Update runs fn in a transaction that writes, and commits where fn returns nil.
+//
+// fn may run more than once, since the engine may ask for a repetition
+// (PostgreSQL's 40001 and 40P01): it must have no effect outside the transaction
+// but through [Tx.AfterCommit]. It must not wait for the network or hash a
+// password: SQLite has one writer.
+func (d *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
+	return d.retry(ctx, fn)
+}
+
+// Relaxed is Update for values whose loss at a crash of the engine does no harm:
+// on PostgreSQL the commit does not wait for the disk.
+func (d *DB) Relaxed(ctx context.Context, fn func(tx *Tx) error) error {
+	return d.retry(ctx, func(tx *Tx) error {
+		if d.dialect == Postgres {
+			if _, err := tx.ExecContext(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
+				return err
+			}
+		}
+		return fn(tx)
+	})
+}
+
+// attempts bounds how often the engine may ask for a repetition before the
+// caller learns of it.
+const attempts = 5
+
+func (d *DB) retry(ctx context.Context, fn func(tx *Tx) error) error {
+	for i := 1; ; i++ {
+		err := d.run(ctx, d.write, nil, fn)
+		if err == nil || i == attempts || !wantsRepetition(err) {
+			return err
+		}
+		// Two that collided must not collide again in step.
+		pause := time.NewTimer(rand.N(time.Duration(i) * 10 * time.Millisecond)) //nolint:gosec // jitter is no secret
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return context.Cause(ctx)
+		case <-pause.C:
+		}
+	}
+}
+
+func (d *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) (err error) {
+	stx, err := pool.BeginTx(ctx, o)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		// fn returned an error or panicked; a failed rollback only repeats what err says.
+		_ = stx.Rollback()
+	}()
+	tx := &Tx{tx: stx, dialect: d.dialect}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	done = true
+	if err := stx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	for _, f := range tx.after {
+		f()
+	}
+	return nil
+}
