@@ -1,0 +1,127 @@
+// Package config reads the configuration: defaults, one strict YAML file, the
+// environment, and secrets from files.
+//
+// Every key of the file is also an environment variable, SIGNET_ and the path in
+// upper case: authroute.policy.maxConnections is SIGNET_AUTHROUTE_POLICY_MAX_CONNECTIONS.
+// A secret may stand in a file of its own, named by SIGNET_<PATH>_FILE. The
+// environment wins over the file.
+package config
+
+import (
+	"time"
+)
+
+// Config is the whole configuration. A field's tag doc is its line in the reference.
+type Config struct {
+	Server    Server    `yaml:"server"`
+	Store     Store     `yaml:"store"`
+	Redis     Redis     `yaml:"redis"`
+	Seal      Seal      `yaml:"seal"`
+	Audit     Audit     `yaml:"audit"`
+	Telemetry Telemetry `yaml:"telemetry"`
+	Authroute Authroute `yaml:"authroute"`
+}
+
+// Server is what listens, and how it is reached.
+type Server struct {
+	Origin           string   `yaml:"origin" doc:"Public origin as browsers and clients write it, such as https://auth.example.org"`
+	Names            []string `yaml:"names" doc:"Further host names that requests may carry; all others get 421"`
+	Listen           string   `yaml:"listen" doc:"Public listener: API, key registry, revocation list"`
+	InternalListen   string   `yaml:"internalListen" doc:"Service API for this product's own processes; keep it off the internet"`
+	OperationsListen string   `yaml:"operationsListen" doc:"Health, readiness and metrics"`
+	TLSCertFile      string   `yaml:"tlsCertFile" doc:"PEM certificate chain of the public listener; reloaded by SIGHUP"`
+	TLSKeyFile       string   `yaml:"tlsKeyFile" doc:"PEM private key of tlsCertFile"`
+	TrustedProxies   []Prefix `yaml:"trustedProxies" doc:"Networks of reverse proxies whose X-Forwarded-For counts; they also end TLS for a plain listener"`
+	Drain            Duration `yaml:"drain" doc:"Longest time that a stop waits for work in hand"`
+}
+
+// Store is the database.
+type Store struct {
+	URL     Secret `yaml:"url" doc:"sqlite:PATH for one instance, postgres://... for several"`
+	Migrate string `yaml:"migrate" doc:"auto applies migrations at start, manual refuses to start without them" one:"auto,manual"`
+}
+
+// Redis is where several instances share used one-time values faster than in the database.
+type Redis struct {
+	URL Secret `yaml:"url" doc:"redis://... or rediss://...; empty keeps one-time values in the database"`
+}
+
+// Seal protects secrets at rest.
+type Seal struct {
+	KeyFile string `yaml:"keyFile" doc:"Master key file (mode 0600); with SQLite made at first start beside the database"`
+	Key     Secret `yaml:"key" doc:"Master key itself, in the form of a line of the key file; wins over keyFile"`
+}
+
+// Audit is the audit log.
+type Audit struct {
+	HeadsFile string   `yaml:"headsFile" doc:"File that signed chain heads are appended to; keep it on another machine if you can"`
+	Keep      Duration `yaml:"keep" doc:"How long audit rows are kept"`
+}
+
+// Telemetry is what the process tells about itself.
+type Telemetry struct {
+	LogLevel  string `yaml:"logLevel" doc:"Least level that is logged; reloaded by SIGHUP" one:"debug,info,warn,error"`
+	LogFormat string `yaml:"logFormat" doc:"Form of a log line" one:"text,json"`
+}
+
+// Authroute is authenticated routing.
+type Authroute struct {
+	Domains       map[string]Domain `yaml:"domains" doc:"Mail domains that this installation hosts keys for; the registry answers for them alone"`
+	DefaultMode   string            `yaml:"defaultMode" doc:"Mode for sender domains that are not listed" one:"monitor,quarantine,enforce,require"`
+	Window        Duration          `yaml:"window" doc:"How far a proof's timestamp may lie from now"`
+	Audiences     []string          `yaml:"audiences" doc:"DNS names of this relay that a version 2 proof may be made for; * in a proof always counts"`
+	TrustedRelays []Prefix          `yaml:"trustedRelays" doc:"Relays whose mail was judged already; their proofs are not judged again"`
+	ExemptSenders []string          `yaml:"exemptSenders" doc:"Sender addresses or @domains that are never judged"`
+	ExemptClients []Prefix          `yaml:"exemptClients" doc:"Client networks that are never judged, such as forwarders"`
+	TaggedSender  bool              `yaml:"taggedSender" doc:"Accept the proof in user+ap=PROOF@domain; read docs/AUTHROUTE_ADMIN.md first"`
+	Policy        Policy            `yaml:"policy"`
+	DNS           DNS               `yaml:"dns"`
+	KeepVerdicts  Duration          `yaml:"keepVerdicts" doc:"How long verdicts on mail with a proof are kept"`
+	KeepNone      Duration          `yaml:"keepNone" doc:"How long verdicts on mail without a proof are kept"`
+}
+
+// Domain is a mail domain that this installation hosts.
+type Domain struct {
+	Mode  string `yaml:"mode" doc:"monitor, quarantine, enforce or require" one:"monitor,quarantine,enforce,require"`
+	V1    string `yaml:"v1" doc:"Whether version 1 proofs count" one:"accept,refuse"`
+	Stale string `yaml:"stale" doc:"What a timestamp outside the window gets in enforce and require" one:"reject,defer"`
+}
+
+// Policy is the service that Postfix asks.
+type Policy struct {
+	Listen         string   `yaml:"listen" doc:"TCP address of the policy service; the protocol has no authentication"`
+	Socket         string   `yaml:"socket" doc:"UNIX socket of the policy service; empty for none"`
+	Allow          []Prefix `yaml:"allow" doc:"Networks that may ask; needed where listen is not loopback"`
+	Deadline       Duration `yaml:"deadline" doc:"Longest time for one answer; after it DUNNO"`
+	MaxConnections int      `yaml:"maxConnections" doc:"Connections served at once; further ones wait in the kernel" min:"1"`
+}
+
+// DNS is how keys of foreign domains are found.
+type DNS struct {
+	Resolver string   `yaml:"resolver" doc:"HOST:PORT of the resolver for keys of foreign domains; empty: that of resolv.conf"`
+	Timeout  Duration `yaml:"timeout" doc:"Longest time for one DNS answer"`
+}
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	day := Duration(24 * time.Hour)
+	return Config{
+		Server: Server{
+			Origin: "http://localhost:8080",
+			Listen: "127.0.0.1:8080", InternalListen: "127.0.0.1:8090", OperationsListen: "127.0.0.1:9464",
+			Drain: Duration(30 * time.Second),
+		},
+		Store:     Store{URL: "sqlite:signet.db", Migrate: "auto"},
+		Audit:     Audit{Keep: 365 * day},
+		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
+		Authroute: Authroute{
+			Domains: map[string]Domain{}, DefaultMode: "monitor", Window: Duration(5 * time.Minute),
+			Policy:       Policy{Listen: "127.0.0.1:10040", Deadline: Duration(time.Second), MaxConnections: 1000},
+			DNS:          DNS{Timeout: Duration(800 * time.Millisecond)},
+			KeepVerdicts: 90 * day, KeepNone: 7 * day,
+		},
+	}
+}
+
+// defaultDomain is what a listed domain has where its entry says nothing.
+func defaultDomain() Domain { return Domain{Mode: "monitor", V1: "accept", Stale: "reject"} }

@@ -1,0 +1,134 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"strings"
+)
+
+// Load returns the configuration of the file at path and of the environment, and
+// reports every problem that it finds, not only the first one. An empty path
+// means defaults and environment alone. environ is as [os.Environ] gives it.
+func Load(path string, environ []string) (Config, error) {
+	c := Default()
+	var problems []error
+	if path != "" {
+		text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+		if errors.Is(err, fs.ErrNotExist) {
+			return c, fmt.Errorf("%s: no such file (signet config docs prints every key)", path)
+		}
+		if err != nil {
+			return c, err
+		}
+		problems = append(problems, decode(path, text, &c)...)
+	}
+	problems = append(problems, applyEnvironment(&c, environ)...)
+	if len(problems) == 0 {
+		problems = c.validate()
+	}
+	return c, errors.Join(problems...)
+}
+
+// leaf is one key with a value, as reflection finds it.
+type leaf struct {
+	path  []string // yaml names
+	field reflect.StructField
+	value reflect.Value
+}
+
+func (l leaf) key() string { return strings.Join(l.path, ".") }
+
+// env returns the environment variable of the key.
+func (l leaf) env() string {
+	var b strings.Builder
+	b.WriteString("SIGNET")
+	for _, p := range l.path {
+		b.WriteByte('_')
+		for _, r := range p {
+			if r >= 'A' && r <= 'Z' {
+				b.WriteByte('_')
+			}
+			b.WriteRune(r)
+		}
+	}
+	return strings.ToUpper(b.String())
+}
+
+func (l leaf) secret() bool { return l.value.Type() == reflect.TypeFor[Secret]() }
+
+// leaves lists the keys below v in the order of the structs. Maps count as one key.
+func leaves(v reflect.Value, path []string) []leaf {
+	var all []leaf
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		p := append(path[:len(path):len(path)], f.Tag.Get("yaml"))
+		if f.Type.Kind() == reflect.Struct {
+			all = append(all, leaves(v.Field(i), p)...)
+			continue
+		}
+		all = append(all, leaf{p, f, v.Field(i)})
+	}
+	return all
+}
+
+// applyEnvironment sets what SIGNET_* variables say. A variable that names no key
+// is a problem: it would be a setting that silently does nothing.
+func applyEnvironment(c *Config, environ []string) []error {
+	set := map[string]string{}
+	for _, e := range environ {
+		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "SIGNET_") {
+			set[name] = value
+		}
+	}
+	delete(set, "SIGNET_CONFIG") // names the file, at the command line
+	var problems []error
+	for _, l := range leaves(reflect.ValueOf(c).Elem(), nil) {
+		value, given := set[l.env()]
+		delete(set, l.env())
+		if l.secret() {
+			if file, ok := set[l.env()+"_FILE"]; ok {
+				delete(set, l.env()+"_FILE")
+				text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+				if err != nil {
+					problems = append(problems, fmt.Errorf("%s_FILE: %w", l.env(), err))
+					continue
+				}
+				value, given = strings.TrimRight(string(text), "\r\n"), true
+			}
+		}
+		if !given {
+			continue
+		}
+		if err := setEnvironment(l, value); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", l.env(), err))
+		}
+	}
+	for name := range set {
+		problems = append(problems, fmt.Errorf("%s: no such key (signet config docs prints every key)", name))
+	}
+	return problems
+}
+
+func setEnvironment(l leaf, value string) error {
+	switch l.value.Kind() {
+	case reflect.Map:
+		return errors.New("this key can only be set in the file")
+	case reflect.Slice:
+		l.value.Set(reflect.Zero(l.value.Type()))
+		for item := range strings.SplitSeq(value, ",") {
+			if item = strings.TrimSpace(item); item == "" {
+				continue
+			}
+			e := reflect.New(l.value.Type().Elem()).Elem()
+			if err := setText(e, "", "", item); err != nil {
+				return err
+			}
+			l.value.Set(reflect.Append(l.value, e))
+		}
+		return nil
+	}
+	return setText(l.value, l.field.Tag.Get("one"), l.field.Tag.Get("min"), value)
+}

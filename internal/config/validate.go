@@ -1,0 +1,86 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// validate checks what no single value shows.
+func (c *Config) validate() []error {
+	return append(c.Server.validate(), c.Authroute.validate()...)
+}
+
+func (s *Server) validate() (problems []error) {
+	u, err := url.Parse(s.Origin)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+		problems = append(problems, fmt.Errorf("server.origin: %q is not an origin (try https://auth.example.org)", s.Origin))
+	}
+	for key, addr := range map[string]string{
+		"server.listen": s.Listen, "server.internalListen": s.InternalListen, "server.operationsListen": s.OperationsListen,
+	} {
+		problems = appendIf(problems, checkListen(key, addr))
+	}
+	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
+		problems = append(problems, errors.New("server.tlsCertFile, server.tlsKeyFile: want both or neither"))
+	}
+	if s.TLSCertFile == "" && len(s.TrustedProxies) == 0 && !loopback(s.Listen) {
+		problems = append(problems, fmt.Errorf("server.listen: %s is reachable from outside without TLS: set server.tlsCertFile and tlsKeyFile, or server.trustedProxies where a proxy ends TLS", s.Listen))
+	}
+	return problems
+}
+
+func (a *Authroute) validate() (problems []error) {
+	if a.Policy.Listen != "" {
+		problems = appendIf(problems, checkListen("authroute.policy.listen", a.Policy.Listen))
+		if !loopback(a.Policy.Listen) && len(a.Policy.Allow) == 0 {
+			problems = append(problems, fmt.Errorf("authroute.policy.allow: %s is reachable from outside and the policy protocol has no authentication: list the networks that may ask", a.Policy.Listen))
+		}
+	}
+	for domain := range a.Domains {
+		if domain != strings.ToLower(domain) || !strings.Contains(domain, ".") || strings.ContainsAny(domain, "@ /:") {
+			problems = append(problems, fmt.Errorf("authroute.domains: %q is not a domain in lower case (try example.org)", domain))
+		}
+	}
+	if a.Window <= 0 {
+		problems = append(problems, errors.New("authroute.window: must be more than 0 (try 5m)"))
+	}
+	if a.Policy.Deadline <= 0 {
+		problems = append(problems, errors.New("authroute.policy.deadline: must be more than 0 (try 1s)"))
+	}
+	if a.DNS.Resolver != "" {
+		problems = appendIf(problems, checkListen("authroute.dns.resolver", a.DNS.Resolver))
+	}
+	return problems
+}
+
+func appendIf(problems []error, err error) []error {
+	if err != nil {
+		problems = append(problems, err)
+	}
+	return problems
+}
+
+func checkListen(key, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		return fmt.Errorf("%s: %q is not HOST:PORT (try 127.0.0.1:8080)", key, addr)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%s: %q is not a port", key, port)
+	}
+	return nil
+}
+
+// loopback reports whether only this machine reaches a listen address.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && ip.Unmap().IsLoopback())
+}
