@@ -54,4 +54,9 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	diskFull             = "53100"
+	tooManyConnections   = "53300"
+	lockNotAvailable     = "55P03"
+	queryCanceled        = "57014"
+	connectionExceptions = "08"  // a class
+	operatorShutdown     = "57P" // shutdown, crash and start
 )

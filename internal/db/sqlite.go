@@ -74,3 +74,5 @@ func sqliteUnique(code int) bool {
 }
 
 func sqliteFull(code int) bool { return code&0xff == sqlite3.SQLITE_FULL }
+
+func sqliteBusy(code int) bool { return code&0xff == sqlite3.SQLITE_BUSY }

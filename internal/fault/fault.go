@@ -50,6 +50,7 @@ type Error struct {
 	Kind  Kind
 	Text  string        // what was wrong and what would be right; never a secret
 	Field string        // the member, parameter or key that was wrong; may be empty
+	Word  string        // a more specific stable name than the kind's, such as "step-up-required"; may be empty
 	Retry time.Duration // when trying again may help; zero says nothing
 
 	base *Error
@@ -60,6 +61,10 @@ func New(k Kind, text string) *Error { return &Error{Kind: k, Text: text} }
 
 // Newf is New with a format.
 func Newf(k Kind, format string, args ...any) *Error { return New(k, fmt.Sprintf(format, args...)) }
+
+// Named returns an error of e's kind and text under a stable name of its own, for
+// declarations: clients tell it from others of its kind by the word.
+func (e *Error) Named(word string) *Error { return &Error{Kind: e.Kind, Text: e.Text, Word: word} }
 
 // Error returns the text, after the field where there is one.
 func (e *Error) Error() string {

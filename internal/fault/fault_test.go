@@ -37,3 +37,11 @@ func TestOtherErrorsAreInternal(t *testing.T) {
 		t.Errorf("got %v, want conflict", k)
 	}
 }
+
+func TestNamedErrorIsItsOwnOrigin(t *testing.T) {
+	named := fault.New(fault.Forbidden, "prove it is you").Named("step-up-required")
+
+	if err := named.At("session"); !errors.Is(err, named) || err.Word != "step-up-required" {
+		t.Errorf("got %+v, want an error that is %v and keeps its word", err, named)
+	}
+}
