@@ -11,19 +11,25 @@ import (
 
 // AccessLog logs every answer: method, route, status, bytes, time. Query strings,
 // headers and bodies stay out of it, for they hold codes and tokens.
-func AccessLog(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, rec, began := withRoute(r), recorderOf(w), time.Now()
-		defer func() {
-			req := ticket.RequestFrom(r.Context())
-			slog.InfoContext(r.Context(), "request answered", "request", req.ID, "address", req.Address,
-				"method", methodLabel(r.Method), "route", routeOf(r), "status", rec.status, "bytes", rec.bytes, "took", time.Since(began))
-		}()
-		next.ServeHTTP(rec, r)
-		if !rec.begun() {
-			rec.status = http.StatusOK // what net/http answers for a handler that wrote nothing
-		}
-	})
+// observe, where given, is told of each answer too.
+func AccessLog(observe func(status int, took time.Duration)) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r, rec, began := withRoute(r), recorderOf(w), time.Now()
+			defer func() {
+				req, took := ticket.RequestFrom(r.Context()), time.Since(began)
+				slog.InfoContext(r.Context(), "request answered", "request", req.ID, "address", req.Address,
+					"method", methodLabel(r.Method), "route", routeOf(r), "status", rec.status, "bytes", rec.bytes, "took", took)
+				if observe != nil {
+					observe(rec.status, took)
+				}
+			}()
+			next.ServeHTTP(rec, r)
+			if !rec.begun() {
+				rec.status = http.StatusOK // what net/http answers for a handler that wrote nothing
+			}
+		})
+	}
 }
 
 // methodLabel keeps invented methods out of logs and metrics.

@@ -14,13 +14,14 @@ const (
 
 // Options is what differs between listeners.
 type Options struct {
-	Hosts    []string       // names and origins that Host may be; see [Hosts]
-	Proxies  []netip.Prefix // whose X-Forwarded-For and X-Request-Id are believed
-	MaxBody  int64          // bytes; 0 means 1 MiB, below 0 no cap (the handler has its own)
-	Deadline time.Duration  // of one request; 0 means 30 s, below 0 none
-	Limiter  Limiter        // nil allows everything
-	Errors   ErrorWriter    // nil answers RFC 9457 problems
-	AnyURL   bool           // paths and queries need not be text; S3 keys are judged by their own rules
+	Hosts    []string                             // names and origins that Host may be; see [Hosts]
+	Proxies  []netip.Prefix                       // whose X-Forwarded-For and X-Request-Id are believed
+	MaxBody  int64                                // bytes; 0 means 1 MiB, below 0 no cap (the handler has its own)
+	Deadline time.Duration                        // of one request; 0 means 30 s, below 0 none
+	Limiter  Limiter                              // nil allows everything
+	Errors   ErrorWriter                          // nil answers RFC 9457 problems
+	Observe  func(status int, took time.Duration) // is told of each answer; may be nil
+	AnyURL   bool                                 // paths and queries need not be text; S3 keys are judged by their own rules
 }
 
 // Wrap puts the middleware of every listener around its mux, in the one order in
@@ -30,7 +31,7 @@ func Wrap(mux *http.ServeMux, o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []Middleware{Identify(o.Proxies), AccessLog}
+	list := []Middleware{Identify(o.Proxies), AccessLog(o.Observe)}
 	if o.Errors != nil {
 		list = append(list, Errors(o.Errors))
 	}
