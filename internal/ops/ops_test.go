@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,9 +67,10 @@ func TestReadyNamesEachDependency(t *testing.T) {
 
 func TestDependencyThatHangsIsAskedOnceAndReportedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked, release := 0, make(chan bool)
+		var asked atomic.Int32
+		release := make(chan bool)
 		h := ops.Routes(ops.NewRegistry("1"), ops.Check{Name: "database", Timeout: time.Second, Run: func(context.Context) error {
-			asked++
+			asked.Add(1)
 			<-release // deaf to its deadline
 			return nil
 		}})
@@ -80,8 +82,8 @@ func TestDependencyThatHangsIsAskedOnceAndReportedInTime(t *testing.T) {
 			}
 			<-time.After(2 * time.Second)
 		}
-		if asked != 1 {
-			t.Errorf("asked %d times while it hung, want once", asked)
+		if n := asked.Load(); n != 1 {
+			t.Errorf("asked %d times while it hung, want once", n)
 		}
 		close(release)
 		if code, got := readiness(t, h); code != 200 || got.Status != "ready" {
