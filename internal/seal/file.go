@@ -35,7 +35,7 @@ func LoadOrCreate(path string, mayCreate bool) (*Ring, error) {
 
 // readKeys returns the keys of a file and what the file was when they were read.
 func readKeys(path string) (keys, fs.FileInfo, error) {
-	f, err := os.Open(path) // #nosec G304 -- the operator names the file
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, nil, fmt.Errorf("key file: %w", err)
 	}
@@ -117,7 +117,7 @@ func writeTemp(path, text string) (name string, err error) {
 
 // syncDir makes a new name in dir durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir) // #nosec G304 -- the directory of the key file
+	d, err := os.Open(dir) //nolint:gosec // the directory of the key file
 	if err != nil {
 		return err
 	}

@@ -273,7 +273,7 @@ func (m *remainder) err() error {
 
 // lock keeps a second rotation of the same file away, and ends with the process.
 func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600) // #nosec G304 -- beside the key file
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // beside the key file
 	if err != nil {
 		return nil, fmt.Errorf("lock key file: %w", err)
 	}
