@@ -8,6 +8,7 @@
 package config
 
 import (
+	"path/filepath"
 	"time"
 )
 
@@ -32,12 +33,13 @@ type Server struct {
 	TLSCertFile      string   `yaml:"tlsCertFile" doc:"PEM certificate chain of the public listener; reloaded by SIGHUP"`
 	TLSKeyFile       string   `yaml:"tlsKeyFile" doc:"PEM private key of tlsCertFile"`
 	TrustedProxies   []Prefix `yaml:"trustedProxies" doc:"Networks of reverse proxies whose X-Forwarded-For counts; they also end TLS for a plain listener"`
+	DataDir          string   `yaml:"dataDir" doc:"Directory for what an instance keeps beside the database; --data sets it"`
 	Drain            Duration `yaml:"drain" doc:"Longest time that a stop waits for work in hand"`
 }
 
 // Store is the database.
 type Store struct {
-	URL     Secret `yaml:"url" doc:"sqlite:PATH for one instance, postgres://... for several"`
+	URL     Secret `yaml:"url" doc:"sqlite:PATH for one instance, postgres://... for several; empty: sqlite in server.dataDir"`
 	Migrate string `yaml:"migrate" doc:"auto applies migrations at start, manual refuses to start without them" one:"auto,manual"`
 }
 
@@ -48,13 +50,13 @@ type Redis struct {
 
 // Seal protects secrets at rest.
 type Seal struct {
-	KeyFile string `yaml:"keyFile" doc:"Master key file (mode 0600); with SQLite made at first start beside the database"`
+	KeyFile string `yaml:"keyFile" doc:"Master key file (mode 0600); empty: master.key in server.dataDir. With SQLite it is made at first start"`
 	Key     Secret `yaml:"key" doc:"Master key itself, in the form of a line of the key file; wins over keyFile"`
 }
 
 // Audit is the audit log.
 type Audit struct {
-	HeadsFile string   `yaml:"headsFile" doc:"File that signed chain heads are appended to; keep it on another machine if you can"`
+	HeadsFile string   `yaml:"headsFile" doc:"File that signed chain heads are appended to; empty: audit-heads.log in server.dataDir. Keep a copy on another machine"`
 	Keep      Duration `yaml:"keep" doc:"How long audit rows are kept"`
 }
 
@@ -109,9 +111,9 @@ func Default() Config {
 		Server: Server{
 			Origin: "http://localhost:8080",
 			Listen: "127.0.0.1:8080", InternalListen: "127.0.0.1:8090", OperationsListen: "127.0.0.1:9464",
-			Drain: Duration(30 * time.Second),
+			DataDir: ".", Drain: Duration(30 * time.Second),
 		},
-		Store:     Store{URL: "sqlite:signet.db", Migrate: "auto"},
+		Store:     Store{Migrate: "auto"},
 		Audit:     Audit{Keep: 365 * day},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
 		Authroute: Authroute{
@@ -125,3 +127,24 @@ func Default() Config {
 
 // defaultDomain is what a listed domain has where its entry says nothing.
 func defaultDomain() Domain { return Domain{Mode: "monitor", V1: "accept", Stale: "reject"} }
+
+// StoreURL returns where the database is.
+func (c *Config) StoreURL() string {
+	if u := c.Store.URL.Reveal(); u != "" {
+		return u
+	}
+	return "sqlite:" + filepath.Join(c.Server.DataDir, "signet.db")
+}
+
+// KeyFile returns where the master key is, unless seal.key holds it.
+func (c *Config) KeyFile() string { return c.inDataDir(c.Seal.KeyFile, "master.key") }
+
+// HeadsFile returns where signed audit heads are appended.
+func (c *Config) HeadsFile() string { return c.inDataDir(c.Audit.HeadsFile, "audit-heads.log") }
+
+func (c *Config) inDataDir(path, name string) string {
+	if path != "" {
+		return path
+	}
+	return filepath.Join(c.Server.DataDir, name)
+}

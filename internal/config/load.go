@@ -74,6 +74,9 @@ func leaves(v reflect.Value, path []string) []leaf {
 	return all
 }
 
+// commandLine are the variables that stand for flags of the command line.
+var commandLine = [...]string{"SIGNET_CONFIG", "SIGNET_DATA", "SIGNET_SERVER", "SIGNET_TOKEN"}
+
 // applyEnvironment sets what SIGNET_* variables say. A variable that names no key
 // is a problem: it would be a setting that silently does nothing.
 func applyEnvironment(c *Config, environ []string) []error {
@@ -83,7 +86,9 @@ func applyEnvironment(c *Config, environ []string) []error {
 			set[name] = value
 		}
 	}
-	delete(set, "SIGNET_CONFIG") // names the file, at the command line
+	for _, name := range commandLine {
+		delete(set, name)
+	}
 	var problems []error
 	for _, l := range leaves(reflect.ValueOf(c).Elem(), nil) {
 		value, given := set[l.env()]
