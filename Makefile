@@ -1,0 +1,47 @@
+# Every command of the house. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath
+
+.PHONY: help run build check test test-faults bench lint fuzz deps
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: build ## start a seeded server on loopback (signet dev)
+	@exec bin/signet dev $(ARGS)
+
+build: ## build bin/signet
+	@go build -o bin/signet ./cmd/signet
+
+check: ## fast: build, vet and the tests that start nothing but a database
+	@go build ./... && go vet ./... && go test -short ./authproof/... ./client/... ./internal/... ./cmd/...
+
+deps: ## install what the tests need (apt, Go modules)
+	@scripts/test-deps
+
+test: deps build ## everything: PostgreSQL, SQLite, Redis, real Postfix, faults in short form
+	@go vet ./...
+	@go test -count=1 -timeout 20m ./...
+
+test-faults: deps build ## the fault programme in its long form
+	@SIGNET_FAULTS=long go test -count=1 -timeout 60m -v ./test/faults/...
+
+bench: deps build ## the figures of docs/benchmarks.md, as ratios of one run
+	@go test -run '^$$' -bench . -benchtime 2s ./authproof ./internal/policyproto ./internal/authroute
+	@go test -count=1 -timeout 30m -v -run Bench ./test/bench
+
+lint: ## golangci-lint, govulncheck where an advisory database is at hand
+	@go -C tools tool golangci-lint version >/dev/null
+	@go tool -modfile=tools/go.mod golangci-lint run ./...
+	@if [ -n "$${VULNDB:-}" ]; then go tool -modfile=tools/go.mod govulncheck -db "file://$$VULNDB" ./...; \
+	else echo "govulncheck not run: set VULNDB to a directory with an advisory database"; fi
+
+fuzz: ## each fuzz target for FUZZTIME (default 60s)
+	@for p in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-60s} $$p; \
+	  done; \
+	done
