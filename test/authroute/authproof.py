@@ -58,7 +58,7 @@ def sign(seed, version, timestamp, message_id, sender, audience=None):
         "key_id": key_id(raw_public(private)),
         "timestamp": timestamp,
         "message_id": message_id,
-        "signature": base64.b64encode(signature).decode(),
+        "signature": b64(signature),
     }
     return url_safe(json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode())
 
@@ -165,6 +165,41 @@ def roots(a):
         if candidate * candidate % P == a:
             return {candidate, P - candidate}
     return set()
+
+
+def subkey_text(address, public, expires_at):
+    """What certificate and proof of possession of a subkey sign."""
+    return f"authroute-subkey:v1\n{address}\n{key_id(public)}\n{b64(public)}\n{expires_at}".encode()
+
+
+def primary_text(origin, address, public, previous, timestamp):
+    """What a primary key signs to be registered; previous is the replaced key's id, or None."""
+    return f"authroute-primary:v1\n{origin}\n{address}\n{b64(public)}\n{previous or '-'}\n{timestamp}".encode()
+
+
+def revocations_text(sequence, updated_at, next_update, revocations):
+    """What the signature of a revocation list covers; revocations are (key id, time)."""
+    lines = sorted(f"{revoked} {at}\n" for revoked, at in revocations)
+    return f"authroute-revocations:v1\n{sequence}\n{updated_at}\n{next_update}\n{''.join(lines)}".encode()
+
+
+def key_name(address):
+    """The DNS name of an address's keys."""
+    user, domain = address.lower().rsplit("@", 1)
+    if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", user) or re.fullmatch("[0-9a-f]{56}", user):
+        user = hashlib.sha256(user.encode()).digest()[:28].hex()
+    return f"_authroute.{user}._domainkey.{domain}."
+
+
+def record(address, public, revoked=False):
+    """The text of a key's TXT record."""
+    p = "" if revoked else b64(public)
+    a = hashlib.sha256(address.lower().encode()).hexdigest()
+    return f"v=AUTHROUTE1; k=ed25519; p={p}; t=s; kid={key_id(public)}; a={a}"
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
 
 
 def verify(proof, public, sender, audiences, now, window):

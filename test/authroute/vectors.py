@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Writes authproof/testdata/vectors.json with the second implementation:
+"""Writes the test vectors with the second implementation:
 
-    test/authroute/vectors.py > authproof/testdata/vectors.json
+    test/authroute/vectors.py proofs   > authproof/testdata/vectors.json
+    test/authroute/vectors.py registry > docs/spec/authenticated-routing-registry.json
 
 Private keys are the secret keys of RFC 8032, section 7.1, TEST 1 to 3.
 """
@@ -13,7 +14,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import authproof
-from authproof import P, key_id, raw_public, sign, signed_text, url_safe
+from authproof import P, b64, key_id, raw_public, sign, signed_text, url_safe
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SEEDS = {
@@ -25,10 +26,6 @@ NOW = 1767225600  # 2026-01-01T00:00:00Z
 ALICE = "alice@example.org"
 MAIL = "<20260101.1@example.org>"
 RELAY = "mx.example.org"
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
 
 
 def seed(name):
@@ -284,14 +281,61 @@ def bad_keys():
                 sys.exit(f"key y={y} accepted")
 
 
-json.dump(
-    {
+def proofs():
+    return {
         "keys": [
             {"name": n, "seed": SEEDS[n], "public_key": b64(public(n)), "key_id": key_id(public(n))} for n in SEEDS
         ],
         "signed": list(accepted()), "spellings": spellings(), "malformed": list(malformed()),
         "verified": list(refused()), "bad_keys": list(bad_keys()),
-    },
-    sys.stdout, indent=1, ensure_ascii=False,
-)
+    }
+
+
+def registry():
+    """Signatures of the key registry and names in the DNS. Primary key: test 2, subkey: test 1, node key: test 3."""
+    primary, subkey, node = "rfc8032 test 2", "rfc8032 test 1", "rfc8032 test 3"
+    origin, before = "https://auth.example.org", key_id(public(node))
+    since, until = "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"
+    certificate = authproof.subkey_text(ALICE, public(subkey), until)
+    first = authproof.primary_text(origin, ALICE, public(primary), None, since)
+    replaced = authproof.primary_text(origin, ALICE, public(primary), before, since)
+    revoked = [(key_id(public(primary)), "2026-01-01T00:00:30Z"), (key_id(public(subkey)), since)]
+    revocations = authproof.revocations_text(7, "2026-01-01T00:01:00Z", "2026-01-01T00:11:00Z", revoked)
+    nothing = authproof.revocations_text(0, since, "2026-01-01T00:10:00Z", [])
+    signed = [
+        ("first primary key", primary, first), ("replaced primary key", primary, replaced),
+        ("replaced primary key, by the previous one", node, replaced),
+        ("certificate of a subkey", primary, certificate), ("possession of a subkey", subkey, certificate),
+        ("revocation list", node, revocations), ("empty revocation list", node, nothing),
+    ]
+    addresses = [
+        ALICE, "Alice@Example.org", "john.doe@example.org", "jürgen@example.org", "-@example.org", "a" * 64 + "@example.org",
+        "ab" * 28 + "@example.org", "a@b@example.org",
+    ]
+    return {
+        "signed": [
+            {
+                "name": name, "public_key": b64(public(key)), "text": text.decode(),
+                "signature": b64(Ed25519PrivateKey.from_private_bytes(seed(key)).sign(text)),
+            }
+            for name, key, text in signed
+        ],
+        "dns": [
+            {
+                "address": a, "name": authproof.key_name(a), "public_key": b64(public(subkey)),
+                "text": authproof.record(a, public(subkey)), "revoked_text": authproof.record(a, public(subkey), True),
+            }
+            for a in addresses
+        ],
+    }
+
+
+match sys.argv[1:]:
+    case ["proofs"]:
+        made = proofs()
+    case ["registry"]:
+        made = registry()
+    case _:
+        sys.exit(__doc__)
+json.dump(made, sys.stdout, indent=1, ensure_ascii=False)
 print()
