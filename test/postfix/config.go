@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,10 +149,28 @@ func (m settings) String() string {
 // copyShipped copies deploy/postfix to dir.
 func copyShipped(t testing.TB, dir string) {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	shipped := filepath.Join(filepath.Dir(here), "../../deploy/postfix")
-	if err := os.CopyFS(dir, os.DirFS(shipped)); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(moduleRoot(t), "deploy/postfix"))); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// moduleRoot looks upwards from the directory of the package under test; what the
+// compiler knows of source files is cut off by -trimpath.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("no go.mod above the working directory: deploy/postfix cannot be found")
+		}
+		dir = up
 	}
 }
 
