@@ -2,10 +2,9 @@ package authproof_test
 
 import (
 	"crypto/ed25519"
+	"signet/authproof"
 	"testing"
 	"time"
-
-	"signet/authproof"
 )
 
 func BenchmarkParse(b *testing.B) {

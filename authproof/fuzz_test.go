@@ -6,10 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"signet/authproof"
 	"testing"
 	"time"
-
-	"signet/authproof"
 )
 
 // FuzzParse holds Parse against encoding/json, which is more lenient: whatever

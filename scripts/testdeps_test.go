@@ -55,7 +55,7 @@ func (m machine) install(t *testing.T, files ...string) {
 	t.Helper()
 	for _, file := range files {
 		path := filepath.Join(m.root, file)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -65,9 +65,9 @@ func (m machine) install(t *testing.T, files ...string) {
 }
 
 // run returns what test-deps printed and its exit status.
-func (m machine) run(t *testing.T, args ...string) (string, int) {
+func (m machine) run(t *testing.T) (string, int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "./test-deps", args...)
+	cmd := exec.CommandContext(t.Context(), "./test-deps")
 	cmd.Env = []string{"PATH=" + m.bin, "TEST_DEPS_ROOT=" + m.root}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said

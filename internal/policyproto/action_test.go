@@ -1,10 +1,9 @@
 package policyproto_test
 
 import (
+	"signet/internal/policyproto"
 	"strings"
 	"testing"
-
-	"signet/internal/policyproto"
 )
 
 func TestAnswersHaveTheFormOfTheProtocol(t *testing.T) {

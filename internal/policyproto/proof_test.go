@@ -1,9 +1,8 @@
 package policyproto_test
 
 import (
-	"testing"
-
 	"signet/internal/policyproto"
+	"testing"
 )
 
 func TestProofIsFoundWhereItWasPut(t *testing.T) {

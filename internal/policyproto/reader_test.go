@@ -5,13 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"signet/internal/policyproto"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
-
-	"signet/internal/policyproto"
 )
 
 const first = "request=smtpd_access_policy\n"

@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"signet/authproof"
 	"slices"
 	"strings"
 	"testing"
-
-	"signet/authproof"
 )
 
 const (
@@ -26,7 +25,7 @@ type signedText struct {
 
 func readJSON(t *testing.T, path string, v any) {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // a constant of this file
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,11 +36,11 @@ func readJSON(t *testing.T, path string, v any) {
 
 func TestVectorsAreWhatTheSecondImplementationWrites(t *testing.T) {
 	for part, file := range map[string]string{"proofs": proofsFile, "registry": registryFile} {
-		got, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "vectors.py", part).Output()
+		got, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "vectors.py", part).Output() //nolint:gosec // a constant
 		if err != nil {
 			t.Fatalf("vectors.py %s: %v (scripts/test-deps installs python3-cryptography)", part, err)
 		}
-		want, err := os.ReadFile(file)
+		want, err := os.ReadFile(file) //nolint:gosec // a constant of this file
 		if err != nil {
 			t.Fatal(err)
 		}

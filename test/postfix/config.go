@@ -117,7 +117,7 @@ func (m settings) adapt(dir string, o Options) {
 // setting replaces an earlier one of that name.
 func (m settings) addShipped(t testing.TB, dir, file string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, file))
+	text, err := os.ReadFile(filepath.Join(dir, file)) //nolint:gosec // a shipped file
 	if err != nil {
 		t.Fatal(err)
 	}

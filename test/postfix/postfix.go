@@ -94,7 +94,7 @@ func (s *Server) Log() string {
 // which the directory of t.TempDir does not allow.
 func newDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "postfix")
+	dir, err := os.MkdirTemp("", "postfix") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func listen(t testing.TB) net.Listener {
 func (s *Server) startMaster(t testing.TB) {
 	t.Helper()
 	var said bytes.Buffer
-	s.cmd = exec.Command(filepath.Join(daemons, "master"), "-c", s.Dir(), "-d") //nolint:noctx // stopped by signal
+	s.cmd = exec.Command(filepath.Join(daemons, "master"), "-c", s.Dir(), "-d") //nolint:noctx,gosec // stopped by signal; its own directory
 	s.cmd.Env = append(os.Environ(), pretence(t)...)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.cmd.Stdout, s.cmd.Stderr = &said, &said

@@ -1,10 +1,9 @@
 package postfix_test
 
 import (
+	"signet/test/postfix"
 	"testing"
 	"time"
-
-	"signet/test/postfix"
 )
 
 const (

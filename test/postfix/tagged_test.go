@@ -1,11 +1,10 @@
 package postfix_test
 
 import (
-	"strings"
-	"testing"
-
 	"signet/internal/policyproto"
 	"signet/test/postfix"
+	"strings"
+	"testing"
 )
 
 func TestTaggedSenderIsPlainAtTheNextHop(t *testing.T) {
