@@ -1,0 +1,27 @@
+package once
+
+import (
+	"context"
+	"time"
+)
+
+// SetClock makes the guard read the time from now.
+func (g *Guard) SetClock(now func() time.Time) { g.now = now }
+
+// SetClock makes the store read the time from now.
+func (s *SQL) SetClock(now func() time.Time) { s.now = now }
+
+// SetClock makes the store read the time from now.
+func (m *Memory) SetClock(now func() time.Time) { m.now = now }
+
+// Watcher looks at the stores as Watch does, one look a call.
+type Watcher struct {
+	g *Guard
+	h health
+}
+
+// Watcher returns a watcher that has seen nothing yet.
+func (g *Guard) Watcher() *Watcher { return &Watcher{g: g} }
+
+// Look is one look.
+func (w *Watcher) Look(ctx context.Context) error { return w.g.look(ctx, &w.h) }
