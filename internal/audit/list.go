@@ -1,0 +1,138 @@
+package audit
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"signet/internal/db"
+	"signet/internal/fault"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+var errCursor = fault.New(fault.Invalid, "cursor is not one that this search returned").At("cursor")
+
+// Filter narrows a search; empty members do not.
+type Filter struct {
+	Actor     string // id
+	Account   string
+	Area      string // the part of the action before the dot
+	Action    string
+	Target    string
+	Outcome   Outcome
+	RequestID string
+	Since     time.Time // inclusive
+	Until     time.Time // exclusive
+	Limit     int       // rows; 0 means 50, at most 500
+}
+
+// List returns rows that fit f, the youngest first, from a cursor on that the call
+// before returned ("" for the first). The next cursor is empty after the last row.
+func (l *Log) List(ctx context.Context, f Filter, cursor string) (list []Entry, next string, err error) {
+	limit := min(max(f.Limit, 0), maxLimit)
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	q, err := f.query(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	err = l.db.View(ctx, func(tx *db.Tx) error {
+		list, err = selectEntries(ctx, tx, `SELECT `+columns+` FROM audit_events`+q.where()+
+			` ORDER BY at DESC, id DESC LIMIT `+strconv.Itoa(limit+1), q.args...)
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("search audit log: %w", err)
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		next = cursorAt(&list[limit-1])
+	}
+	return list, next, nil
+}
+
+// query gathers conditions.
+type query struct {
+	conditions []string
+	args       []any
+}
+
+// add adds a condition whose ? stands for the parameter.
+func (q *query) add(condition string, arg any) {
+	q.args = append(q.args, arg)
+	q.conditions = append(q.conditions, strings.ReplaceAll(condition, "?", "$"+strconv.Itoa(len(q.args))))
+}
+
+func (q *query) where() string {
+	if len(q.conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(q.conditions, " AND ")
+}
+
+func (f *Filter) query(cursor string) (*query, error) {
+	q := &query{}
+	for _, c := range []struct{ field, column, value string }{
+		{"actor", "actor_id", f.Actor},
+		{"account", "account_id", f.Account},
+		{"action", "action", f.Action},
+		{"target", "target", f.Target},
+		{"outcome", "outcome", string(f.Outcome)},
+		{"request_id", "request_id", f.RequestID},
+	} {
+		if err := db.Clean(c.field, c.value); err != nil {
+			return nil, err
+		}
+		if c.value != "" {
+			q.add(c.column+" = ?", c.value)
+		}
+	}
+	if err := db.Clean("area", f.Area); err != nil {
+		return nil, err
+	}
+	if f.Area != "" {
+		q.add("action > ?", f.Area+".")
+		q.add("action < ?", f.Area+"/") // the character after the dot
+	}
+	if !f.Since.IsZero() {
+		q.add("at >= ?", db.Now(f.Since))
+	}
+	if !f.Until.IsZero() {
+		q.add("at < ?", db.Now(f.Until))
+	}
+	if cursor != "" {
+		at, id, err := parseCursor(cursor)
+		if err != nil {
+			return nil, err
+		}
+		q.args = append(q.args, at, id)
+		n := len(q.args)
+		q.conditions = append(q.conditions, fmt.Sprintf("(at < $%d OR at = $%d AND id < $%d)", n-1, n-1, n))
+	}
+	return q, nil
+}
+
+func cursorAt(e *Entry) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(e.Time.UnixMicro(), 10) + " " + e.ID))
+}
+
+func parseCursor(cursor string) (time.Time, string, error) {
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return time.Time{}, "", errCursor
+	}
+	micros, id, _ := strings.Cut(string(b), " ")
+	n, err := strconv.ParseInt(micros, 10, 64)
+	if err != nil || db.Clean("cursor", id) != nil {
+		return time.Time{}, "", errCursor
+	}
+	return time.UnixMicro(n).UTC(), id, nil
+}
