@@ -8,7 +8,9 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -147,4 +149,15 @@ func (c *Config) inDataDir(path, name string) string {
 		return path
 	}
 	return filepath.Join(c.Server.DataDir, name)
+}
+
+// StoreExists reports whether there is a store that could hold anything: a SQLite
+// file, or any PostgreSQL.
+func (c *Config) StoreExists() bool {
+	path, ok := strings.CutPrefix(c.StoreURL(), "sqlite:")
+	if !ok {
+		return true
+	}
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -136,4 +137,20 @@ func setEnvironment(l leaf, value string) error {
 		return nil
 	}
 	return setText(l.value, l.field.Tag.Get("one"), l.field.Tag.Get("min"), value)
+}
+
+// reloadable are the keys that a running instance applies at SIGHUP; certificates
+// are read again by themselves.
+var reloadable = [...]string{"telemetry.logLevel", "authroute.domains", "authroute.defaultMode"}
+
+// NeedsRestart returns the keys that differ in other and take effect only at a start.
+func (c Config) NeedsRestart(other Config) []string {
+	var keys []string
+	now := leaves(reflect.ValueOf(&other).Elem(), nil)
+	for i, l := range leaves(reflect.ValueOf(&c).Elem(), nil) {
+		if !slices.Contains(reloadable[:], l.key()) && !reflect.DeepEqual(l.value.Interface(), now[i].value.Interface()) {
+			keys = append(keys, l.key())
+		}
+	}
+	return keys
 }
