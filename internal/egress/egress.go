@@ -147,11 +147,15 @@ type guard Client
 // RoundTrip implements [http.RoundTripper].
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := (*Client)(g)
+	fail := func(err error) error {
+		c.refused(r.Context(), r.URL.Host, err)
+		return ErrUnreachable
+	}
 	res, err := c.roundTrip(r)
 	if err != nil {
-		c.refused(r.Context(), r.URL.Host, err)
-		return nil, ErrUnreachable
+		return nil, fail(err)
 	}
+	res.Body = &capped{body: res.Body, left: c.maxBody, fail: fail}
 	return res, nil
 }
 
@@ -170,10 +174,6 @@ func (c *Client) roundTrip(r *http.Request) (*http.Response, error) {
 	if res.ContentLength > c.maxBody {
 		return nil, errors.Join(fmt.Errorf("body of %d bytes is over %d", res.ContentLength, c.maxBody), res.Body.Close())
 	}
-	res.Body = &capped{body: res.Body, left: c.maxBody, fail: func(err error) error {
-		c.refused(r.Context(), r.URL.Host, err)
-		return ErrUnreachable
-	}}
 	return res, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"signet/internal/db"
 	"signet/internal/db/dbtest"
 	"signet/internal/once"
+
 	redistest "signet/test/redis"
 )
 

@@ -17,10 +17,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"signet/internal/db"
 	"signet/internal/fault"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // What the guard can refuse. In every case the value may not be accepted.

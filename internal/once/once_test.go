@@ -13,6 +13,7 @@ import (
 	"signet/internal/db/dbtest"
 	"signet/internal/fault"
 	"signet/internal/once"
+
 	redistest "signet/test/redis"
 )
 

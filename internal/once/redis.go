@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"signet/internal/db"
 	"signet/internal/fault"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // ErrEvicts means that a Redis would forget live values when its memory is full.

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"signet/internal/db/dbtest"
 	"signet/internal/once"
+
+	"github.com/redis/go-redis/v9"
+
 	redistest "signet/test/redis"
 )
 
