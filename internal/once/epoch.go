@@ -217,6 +217,23 @@ func (h *health) wants(onPrimary bool, now time.Time) wish {
 // Forget gives the SQL store a new birth: after a restore from a backup, when it
 // no longer knows what was used since.
 func Forget(ctx context.Context, tx *db.Tx) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM once_births`)
+	if _, err := tx.ExecContext(ctx, `DELETE FROM once_births`); err != nil {
+		return err
+	}
+	// Without an epoch the store would pass for that of a new installation.
+	_, err := beginEpoch(ctx, tx, "sql", db.Now(time.Now()))
 	return err
+}
+
+// beginEpoch writes the first epoch of an installation, and reports whether there
+// was none.
+func beginEpoch(ctx context.Context, tx *db.Tx, store string, at time.Time) (first bool, err error) {
+	res, err := tx.ExecContext(ctx, `
+		INSERT INTO once_epoch (id, epoch, store, birth, moved_at) VALUES (1, 1, $1, $2, $2)
+		ON CONFLICT (id) DO NOTHING`, store, at)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
 }

@@ -236,6 +236,24 @@ func TestRestoredDatabaseRefusesOlderProofs(t *testing.T) {
 	})
 }
 
+func TestNewInstallationTakesProofsThatAreOlderThanIt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		g := once.New(d, once.NewSQL(d), nil, spaces...)
+		u := once.Use{Space: "jti", Value: "v", By: "alice", Issued: time.Now().Add(-time.Second), Until: soon()}
+		if _, err := g.TakeUse(t.Context(), u); err != nil {
+			t.Errorf("in a new installation: %v", err)
+		}
+		// As a crash of the engine does.
+		if _, err := d.SQL().ExecContext(t.Context(), `DELETE FROM once_births`); err != nil {
+			t.Fatal(err)
+		}
+		u.Value = "w"
+		if _, err := once.New(d, once.NewSQL(d), nil, spaces...).TakeUse(t.Context(), u); !errors.Is(err, once.ErrOlder) {
+			t.Errorf("after a crash: got %v, want ErrOlder", err)
+		}
+	})
+}
+
 // A crash of PostgreSQL may lose commits that did not wait for the disk. It also
 // empties unlogged tables, which is what the birth relies on.
 func TestBirthDiesWithACrashOfPostgreSQL(t *testing.T) {

@@ -50,14 +50,30 @@ func (s *SQL) Birth(ctx context.Context) (at time.Time, err error) {
 	return at, err
 }
 
-// birth returns the birth, and begins a new one where the engine has lost it.
+// birth returns the birth, and begins a new one where the engine has lost it. In an
+// installation that has never used a value there is nothing that could be forgotten:
+// its birth lies before every proof.
 func (s *SQL) birth(ctx context.Context, tx *db.Tx) (at time.Time, err error) {
 	const query = `SELECT birth FROM once_births WHERE id = 1`
 	err = tx.QueryRowContext(ctx, query).Scan(&at)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return at, err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO once_births (id, birth) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, db.Now(s.now()))
+	at = db.Now(s.now())
+	first, err := beginEpoch(ctx, tx, s.Name(), at)
+	if err != nil {
+		return at, err
+	}
+	if first {
+		at = time.Unix(0, 0).UTC()
+		// That values were used must not be lost with the first of them.
+		if tx.Dialect() == db.Postgres {
+			if _, err := tx.ExecContext(ctx, `SET LOCAL synchronous_commit = on`); err != nil {
+				return at, err
+			}
+		}
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO once_births (id, birth) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, at)
 	if err != nil {
 		return at, err
 	}
