@@ -150,14 +150,16 @@ func (d *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return d.retry(ctx, fn)
 }
 
-// Relaxed is Update for values whose loss at a crash of the engine does no harm:
-// on PostgreSQL the commit does not wait for the disk.
+// Relaxed is Update for values whose loss at a power cut does no harm: the commit
+// does not wait for the disk. It survives the end of this process at any point, and
+// on PostgreSQL all but the last moments before a crash of the engine.
 func (d *DB) Relaxed(ctx context.Context, fn func(tx *Tx) error) error {
+	if d.dialect == SQLite {
+		return d.relaxedSQLite(ctx, fn)
+	}
 	return d.retry(ctx, func(tx *Tx) error {
-		if d.dialect == Postgres {
-			if _, err := tx.ExecContext(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
-				return err
-			}
+		if _, err := tx.ExecContext(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
+			return err
 		}
 		return fn(tx)
 	})
@@ -184,7 +186,12 @@ func (d *DB) retry(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 }
 
-func (d *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) (err error) {
+// beginner is a pool or one connection of it.
+type beginner interface {
+	BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error)
+}
+
+func (d *DB) run(ctx context.Context, pool beginner, o *sql.TxOptions, fn func(tx *Tx) error) (err error) {
 	stx, err := pool.BeginTx(ctx, o)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)

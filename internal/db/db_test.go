@@ -329,3 +329,26 @@ func TestSQLiteServesOneProcess(t *testing.T) {
 	}
 	again()
 }
+
+func TestRelaxedLeavesTheNextCommitStrict(t *testing.T) {
+	d := dbtest.SQLite(t)
+	level := func() (n int) {
+		if err := d.SQL().QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	const normal, full = 1, 2
+	inside := 0
+	for _, result := range []error{nil, errors.New("no")} {
+		err := d.Relaxed(t.Context(), func(tx *db.Tx) error {
+			if err := tx.QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&inside); err != nil {
+				return err
+			}
+			return result
+		})
+		if !errors.Is(err, result) || inside != normal || level() != full {
+			t.Errorf("got %v, level %d inside and %d after, want %v, %d and %d", err, inside, level(), result, normal, full)
+		}
+	}
+}

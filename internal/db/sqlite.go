@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"net/url"
@@ -59,6 +60,27 @@ func sqliteDSN(path string, extra ...string) string {
 		dsn += "&" + e
 	}
 	return dsn
+}
+
+// relaxedSQLite runs fn with a commit that leaves the write to the operating
+// system, which keeps it when this process ends. The pragma cannot be changed
+// inside a transaction, so it is set around it, on the one connection that writes.
+func (d *DB) relaxedSQLite(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
+		return err
+	}
+	defer func() {
+		// The next transaction must wait for the disk again, whatever became of this one.
+		if _, back := conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous = FULL"); back != nil {
+			err = errors.Join(err, back)
+		}
+	}()
+	return d.run(ctx, conn, nil, fn)
 }
 
 func sqliteCode(err error) (int, bool) {
