@@ -138,6 +138,7 @@ const (
 	DNSTrouble   Cause = "dns"
 	StoreTrouble Cause = "store"
 	Deadline     Cause = "deadline"
+	Trouble      Cause = "internal"
 )
 
 // Domain is how mail of one sender domain is treated.

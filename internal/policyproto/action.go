@@ -53,25 +53,26 @@ func printable(s string) string {
 	return s[:min(len(s), maxText)]
 }
 
+// Verb returns the first word of the action: DUNNO, REJECT, DEFER, HOLD or PREPEND.
+func (a Action) Verb() string {
+	if a.verb == "" {
+		return "DUNNO"
+	}
+	return a.verb
+}
+
 // String returns the action as Postfix documents it in access(5), such as
 // "REJECT Key revoked".
 func (a Action) String() string {
-	switch {
-	case a.verb == "":
-		return "DUNNO"
-	case a.text == "":
-		return a.verb
+	if a.text == "" {
+		return a.Verb()
 	}
 	return a.verb + " " + a.text
 }
 
 // AppendTo appends the answer as it goes to Postfix.
 func (a Action) AppendTo(b []byte) []byte {
-	b = append(b, "action="...)
-	if a.verb == "" {
-		return append(b, "DUNNO\n\n"...)
-	}
-	b = append(b, a.verb...)
+	b = append(append(b, "action="...), a.Verb()...)
 	if a.text != "" {
 		b = append(append(b, ' '), a.text...)
 	}
