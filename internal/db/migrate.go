@@ -81,6 +81,16 @@ func (d *DB) SchemaVersion(ctx context.Context) (int64, error) {
 	return p.GetDBVersion(ctx)
 }
 
+// NewestSchema returns the number of the last migration that this release knows.
+func (d *DB) NewestSchema() (int64, error) {
+	p, err := d.provider()
+	if err != nil {
+		return 0, err
+	}
+	sources := p.ListSources()
+	return sources[len(sources)-1].Version, nil
+}
+
 func (d *DB) refuseNewer(ctx context.Context, p *goose.Provider) error {
 	have, err := p.GetDBVersion(ctx)
 	if err != nil {
