@@ -297,6 +297,24 @@ func TestCookieRoutesRefuseOtherSites(t *testing.T) {
 	}
 }
 
+func TestInnerMiddlewareRefusesUnderTheRequestAndItsRoute(t *testing.T) {
+	log := captureLog(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /x/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if web.Caller(r) == nil {
+			t.Error("handler has no ticket")
+		}
+		ok(w, r)
+	})
+	h := wrap(t, mux, web.Options{Inner: []web.Middleware{web.Authenticate(credential("A"))}})
+	if p := problem(t, do(t, h, "GET", "/x/1", "", "A", "bad")); p.Status != 401 || p.RequestID == "" {
+		t.Errorf("got %+v, want 401 with the request's id", p)
+	}
+	if w := do(t, h, "GET", "/x/1", "", "A", "good"); w.Code != 204 || !strings.Contains(log.String(), `route="GET /x/{id}" status=204`) {
+		t.Errorf("got %d and log:\n%s", w.Code, log)
+	}
+}
+
 // credential is an authenticator of one header.
 type credential string
 

@@ -21,6 +21,7 @@ type Options struct {
 	Limiter  Limiter                              // nil allows everything
 	Errors   ErrorWriter                          // nil answers RFC 9457 problems
 	Observe  func(status int, took time.Duration) // is told of each answer; may be nil
+	Inner    []Middleware                         // directly around the mux, such as [Authenticate]
 	AnyURL   bool                                 // paths and queries need not be text; S3 keys are judged by their own rules
 }
 
@@ -48,6 +49,7 @@ func Wrap(mux *http.ServeMux, o Options) (http.Handler, error) {
 	if o.Deadline >= 0 {
 		list = append(list, Deadline(cmp.Or(o.Deadline, defaultDeadline)))
 	}
+	list = append(list, o.Inner...)
 	return Chain(routes(mux), append(list, noteRoute)...), nil
 }
 
