@@ -30,6 +30,7 @@ type Keyset struct {
 
 	refreshed atomic.Int64 // Unix nanoseconds of the last answer of the store
 
+	loading   sync.Mutex // an older answer of the store must not overtake a younger one
 	mu        sync.RWMutex
 	sequence  int64
 	byID      map[string]Key
@@ -51,6 +52,8 @@ func NewKeyset(d *db.DB, bus Subscriber, now func() time.Time, observe func(time
 
 // Load reads what changed since the last time.
 func (s *Keyset) Load(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
 	s.mu.RLock()
 	since := s.sequence
 	s.mu.RUnlock()

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"signet/internal/account"
+	"signet/internal/app"
+)
+
+type adminCmd struct {
+	BootstrapAdmin bootstrapAdminCmd `cmd:"" help:"Create the first administrator and print an API token for them."`
+	CreateAccount  createAccountCmd  `cmd:"" help:"Create an account (tenant)."`
+	CreateUser     createUserCmd     `cmd:"" help:"Create a user."`
+	CreateRole     createRoleCmd     `cmd:"" help:"Create a role with permissions."`
+	CreateToken    createTokenCmd    `cmd:"" help:"Create a personal API token for a user and print it once."`
+	RevokeToken    revokeTokenCmd    `cmd:"" help:"End a personal API token."`
+	CreateKey      createKeyCmd      `cmd:"" help:"Create a service key and print it once."`
+	User           userCmd           `cmd:"" help:"Show, disable and enable users; their addresses."`
+	Permissions    permissionsCmd    `cmd:"" help:"List the permissions that a role can hold."`
+}
+
+// printed is how a command answers: one line for people, or JSON.
+type printed struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// print writes v as JSON where that was asked for, and else the text.
+func (p printed) print(c *console, v any, format string, args ...any) error {
+	if !p.JSON {
+		_, err := fmt.Fprintf(c.out, format+"\n", args...)
+		return err
+	}
+	e := json.NewEncoder(c.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+type bootstrapAdminCmd struct {
+	store
+	printed
+	Email string `required:"" help:"Address of the administrator." placeholder:"alice@example.org"`
+}
+
+// Run creates the first administrator.
+func (cmd bootstrapAdminCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		u, token, err := a.Accounts.BootstrapAdmin(ctx, cmd.Email)
+		if err != nil {
+			return err
+		}
+		return cmd.print(c, map[string]string{"user_id": u.ID, "api_token": token},
+			"user       %s\napi token  %s\n\nKeep the token: it is shown this once. It holds every permission.", u.ID, token)
+	})
+}
+
+type createAccountCmd struct {
+	store
+	printed
+	Name string `required:"" help:"Name of the account, unique on this installation."`
+}
+
+// Run creates a tenant.
+func (cmd createAccountCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		acc, err := a.Accounts.CreateAccount(ctx, cmd.Name)
+		if err != nil {
+			return err
+		}
+		return cmd.print(c, map[string]string{"account_id": acc.ID}, "account  %s", acc.ID)
+	})
+}
+
+type createUserCmd struct {
+	store
+	printed
+	Email   string   `required:"" help:"Address of the user; it counts as verified." placeholder:"alice@example.org"`
+	Name    string   `help:"Name to show; the address where it is missing."`
+	Account string   `help:"Account (tenant) that the user belongs to; the system account where it is missing."`
+	Role    []string `help:"Role in that account, such as administrator. May be repeated."`
+}
+
+// Run creates a user.
+func (cmd createUserCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		u, err := a.Accounts.CreateUser(ctx, account.NewUser{
+			Email: cmd.Email, DisplayName: cmd.Name, Account: cmd.Account, Roles: cmd.Role,
+		})
+		if err != nil {
+			return err
+		}
+		return cmd.print(c, map[string]string{"user_id": u.ID}, "user  %s", u.ID)
+	})
+}
+
+type createRoleCmd struct {
+	store
+	Name       string   `required:"" help:"Name of the role, unique in its account."`
+	Account    string   `help:"Account (tenant); the system account where it is missing."`
+	Permission []string `required:"" help:"Permission, such as authroute:read. May be repeated."`
+}
+
+// Run creates a role.
+func (cmd createRoleCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		return a.Accounts.CreateRole(ctx, cmd.Account, cmd.Name, cmd.Permission)
+	})
+}
+
+type createTokenCmd struct {
+	store
+	printed
+	User    string        `required:"" help:"The user, by address or id." placeholder:"alice@example.org"`
+	Account string        `help:"Account (tenant) that the token acts in; the user's first one where it is missing."`
+	Name    string        `required:"" help:"What the token is for."`
+	Scope   []string      `help:"Narrow the token to a permission, such as authroute:keys. May be repeated."`
+	For     time.Duration `help:"How long the token is good, such as 720h; for ever where it is missing."`
+}
+
+// Run creates a token.
+func (cmd createTokenCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		n := account.NewToken{User: cmd.User, Account: cmd.Account, Name: cmd.Name, Scopes: cmd.Scope}
+		if cmd.For != 0 {
+			n.Expires = time.Now().Add(cmd.For)
+		}
+		t, secret, err := a.Accounts.CreateToken(ctx, n)
+		if err != nil {
+			return err
+		}
+		return cmd.print(c, map[string]string{"token_id": t.ID, "api_token": secret},
+			"token id   %s\napi token  %s\n\nKeep the token: it is shown this once.", t.ID, secret)
+	})
+}
+
+type revokeTokenCmd struct {
+	store
+	ID string `arg:"" name:"token-id" help:"Id of the token, such as tok_..."`
+}
+
+// Run ends a token.
+func (cmd revokeTokenCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error { return a.Accounts.RevokeToken(ctx, cmd.ID) })
+}
+
+type createKeyCmd struct {
+	store
+	printed
+	Name       string   `required:"" help:"What the key is for."`
+	Account    string   `help:"Account (tenant); the system account where it is missing."`
+	Permission []string `help:"Permission of the key. May be repeated."`
+	Provider   []string `help:"Identity provider that the key may speak for, * for all. May be repeated."`
+}
+
+// Run creates a service key.
+func (cmd createKeyCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		id, secret, err := a.Accounts.CreateKey(ctx, account.NewKey{
+			Name: cmd.Name, Account: cmd.Account, Permissions: cmd.Permission, Providers: cmd.Provider,
+		})
+		if err != nil {
+			return err
+		}
+		return cmd.print(c, map[string]string{"key_id": id, "service_key": secret},
+			"key id       %s\nservice key  %s\n\nKeep the key: it is shown this once.", id, secret)
+	})
+}
+
+type userCmd struct {
+	Show          userShowCmd    `cmd:"" help:"Show a user."`
+	Disable       userDisableCmd `cmd:"" help:"Close every door to a user at once: tokens and mail keys."`
+	Enable        userEnableCmd  `cmd:"" help:"Let a disabled user act again, with new tokens and keys."`
+	AddAddress    addAddressCmd  `cmd:"" help:"Give a user a further verified address."`
+	RemoveAddress delAddressCmd  `cmd:"" help:"Take an address from a user, and the mail keys for it."`
+}
+
+type oneUser struct {
+	store
+	User string `arg:"" help:"The user, by address or id."`
+}
+
+type userShowCmd struct {
+	oneUser
+	printed
+}
+
+// Run shows a user.
+func (cmd userShowCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		u, err := a.Accounts.FindUser(ctx, cmd.User)
+		if err != nil {
+			return err
+		}
+		state := "enabled"
+		if !u.Disabled.IsZero() {
+			state = "disabled since " + u.Disabled.Format(time.RFC3339)
+		}
+		return cmd.print(c, map[string]any{"user_id": u.ID, "display_name": u.DisplayName, "addresses": u.Addresses, "state": state},
+			"user       %s\nname       %q\naddresses  %q\nstate      %s", u.ID, u.DisplayName, u.Addresses, state)
+	})
+}
+
+type userDisableCmd struct{ oneUser }
+
+// Run disables a user.
+func (cmd userDisableCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error { return a.Accounts.Disable(ctx, cmd.User) })
+}
+
+type userEnableCmd struct{ oneUser }
+
+// Run enables a user.
+func (cmd userEnableCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error { return a.Accounts.Enable(ctx, cmd.User) })
+}
+
+type addAddressCmd struct {
+	oneUser
+	Address string `arg:"" help:"The address; it counts as verified."`
+}
+
+// Run adds an address.
+func (cmd addAddressCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		return a.Accounts.AddAddress(ctx, cmd.User, cmd.Address)
+	})
+}
+
+type delAddressCmd struct {
+	oneUser
+	Address string `arg:"" help:"The address."`
+}
+
+// Run removes an address.
+func (cmd delAddressCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		return a.Accounts.RemoveAddress(ctx, cmd.User, cmd.Address)
+	})
+}
+
+type permissionsCmd struct{ printed }
+
+// Run lists the catalogue.
+func (cmd permissionsCmd) Run(c *console) error {
+	all := app.Permissions()
+	if cmd.JSON {
+		return cmd.print(c, all, "")
+	}
+	for _, p := range all {
+		scope := "tenant"
+		if p.Node {
+			scope = "node"
+		}
+		fmt.Fprintf(c.out, "%-16s %-7s %s\n", p.Name, scope, p.Text)
+	}
+	return nil
+}

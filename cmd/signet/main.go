@@ -1,0 +1,118 @@
+// Command signet proves who sent a mail, a request or a call, and whether they may.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"signet/client"
+	"signet/internal/fault"
+)
+
+// Exit statuses, the same for every command.
+const (
+	exitRefused     = 1 // it was asked properly, and the answer is no
+	exitUsage       = 2 // flags, arguments, configuration
+	exitUnreachable = 3 // a server, database or file system does not answer
+)
+
+// cli is every command. Each group stands in a file of its own.
+type cli struct {
+	Dev     devCmd     `cmd:"" help:"Start a seeded server on loopback to try and to develop against."`
+	Serve   serveCmd   `cmd:"" help:"Start the server."`
+	Config  configCmd  `cmd:"" help:"Check, show and document the configuration."`
+	Doctor  doctorCmd  `cmd:"" help:"Look for what is wrong or will be, and say how to mend it."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database to this release's schema."`
+	Seal    sealCmd    `cmd:"" help:"Replace the master key that secrets are sealed with."`
+	Audit   auditCmd   `cmd:"" help:"Verify and export the audit log."`
+
+	Admin     adminCmd     `cmd:"" help:"Accounts, users, tokens and service keys."`
+	Authroute authrouteCmd `cmd:"" help:"Signed mail: keys, proofs, modes, break-glass, load test."`
+	Try       tryCmd       `cmd:"" help:"See it work, against a server that signet dev started."`
+
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// console is where a command reads and writes: tests give others.
+type console struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], console{os.Stdin, os.Stdout, os.Stderr, os.Environ()})
+	stop()
+	os.Exit(status)
+}
+
+// run runs one command line and returns its exit status.
+func run(ctx context.Context, args []string, c console) int {
+	exit := -1
+	parser, err := kong.New(&cli{},
+		kong.Name("signet"),
+		kong.Description("One authority for everything that must prove who sent it."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
+		kong.Writers(c.out, c.err),
+		kong.Exit(func(status int) { exit = status }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(&c),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong, which every test finds
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit // --help was printed
+	}
+	if err != nil {
+		fmt.Fprintf(c.err, "signet: %v (signet --help)\n", err)
+		return exitUsage
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintf(c.err, "signet: %v\n", err)
+		return statusOf(err)
+	}
+	return 0
+}
+
+// usageError is a mistake at the command line or in the configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func statusOf(err error) int {
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if errors.Is(err, client.ErrUnreachable) {
+		return exitUnreachable
+	}
+	if _, ok := errors.AsType[*client.Error](err); ok {
+		return exitRefused
+	}
+	if f, ok := fault.As(err); ok && f.Kind != fault.Unavailable {
+		return exitRefused
+	}
+	if errors.Is(err, errRefused) {
+		return exitRefused
+	}
+	return exitUnreachable
+}
+
+// errRefused marks an answer of no that has been printed already.
+var errRefused = errors.New("refused")

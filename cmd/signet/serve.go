@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"signet/internal/app"
+	"signet/internal/config"
+)
+
+type serveCmd struct {
+	store
+	Roles     string `help:"Parts that this instance runs." default:"all" enum:"all,policy"`
+	ReadyFile string `help:"Write a file once everything listens." placeholder:"FILE" type:"path"`
+}
+
+// Run serves until it is told to stop.
+func (cmd serveCmd) Run(ctx context.Context, c *console) error {
+	cfg, err := cmd.load(c)
+	if err != nil {
+		return err
+	}
+	level := startLog(c.err, cfg)
+	a, err := app.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	stop := onHangup(ctx, func() { cmd.reload(a, c, level) })
+	defer stop()
+	return a.Serve(ctx, func(l app.Listening) error {
+		slog.InfoContext(ctx, "instance started", "version", app.Version(), "store", a.DB.Dialect().String(),
+			"public", l.Public.String(), "internal", l.Internal.String(), "operations", l.Operations.String(), "policy", addrs(l.Policy))
+		if cmd.ReadyFile == "" {
+			return nil
+		}
+		return os.WriteFile(cmd.ReadyFile, []byte("ready\n"), 0o600)
+	})
+}
+
+// reload applies what SIGHUP can change, and says so.
+func (cmd serveCmd) reload(a *app.App, c *console, level *slog.LevelVar) {
+	cfg, err := cmd.load(c)
+	if err != nil {
+		slog.Error("configuration was not reloaded", "error", err)
+		return
+	}
+	level.Set(levelOf(cfg))
+	a.Reload(cfg)
+}
+
+func addrs(list []string) string { return strings.Join(list, " ") }
+
+// onHangup calls fn at each SIGHUP until stopped.
+func onHangup(ctx context.Context, fn func()) (stop func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				fn()
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hup)
+		cancel()
+	}
+}
+
+func levelOf(cfg config.Config) slog.Level {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(cfg.Telemetry.LogLevel)) // config allows only levels
+	return l
+}
+
+// startLog makes the process log in the configured form.
+func startLog(w io.Writer, cfg config.Config) *slog.LevelVar {
+	level := new(slog.LevelVar)
+	level.Set(levelOf(cfg))
+	o := &slog.HandlerOptions{Level: level}
+	var h slog.Handler = slog.NewTextHandler(w, o)
+	if cfg.Telemetry.LogFormat == "json" {
+		h = slog.NewJSONHandler(w, o)
+	}
+	slog.SetDefault(slog.New(h))
+	return level
+}
+
+type devCmd struct {
+	Data      string `help:"Keep state between runs in this directory; else it is temporary and removed." placeholder:"DIR" type:"path"`
+	BasePort  int    `help:"Port of the public listener; the others follow it." default:"8080"`
+	ReadyFile string `help:"Write what was seeded to this file, as JSON, once everything answers." placeholder:"FILE" type:"path"`
+	Quiet     bool   `help:"Print nothing but errors."`
+}
+
+// Run starts a seeded server.
+func (cmd devCmd) Run(ctx context.Context, c *console) error {
+	begun := time.Now()
+	if cmd.BasePort < 1 || cmd.BasePort > 65535-9 {
+		return usagef("--base-port: %d leaves no room for ten ports (try 8080)", cmd.BasePort)
+	}
+	if cmd.Data == "" {
+		dir, err := os.MkdirTemp("", "signet-dev-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		cmd.Data = dir
+	}
+	cfg := app.DevConfig(app.DevOptions{Data: cmd.Data, BasePort: cmd.BasePort})
+	cfg.Telemetry.LogLevel = "warn"
+	startLog(c.err, cfg)
+	a, err := app.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	seeded, err := a.Seed(ctx)
+	if err != nil {
+		return err
+	}
+	if cmd.ReadyFile == "" {
+		cmd.ReadyFile = filepath.Join(cmd.Data, "ready.json")
+	}
+	err = a.ServeDev(ctx, func() error {
+		if err := app.WriteReady(cmd.ReadyFile, seeded); err != nil {
+			return err
+		}
+		if !cmd.Quiet {
+			cmd.welcome(c, seeded, time.Since(begun))
+		}
+		return nil
+	})
+	return errors.Join(err, os.Remove(cmd.ReadyFile))
+}
+
+// welcome prints what to try first. Every line is executed by a test.
+func (cmd devCmd) welcome(c *console, r app.Ready, took time.Duration) {
+	self, err := os.Executable()
+	if err != nil {
+		self = "signet"
+	}
+	fmt.Fprintf(c.out, `Signet is ready (%s). It listens on this machine only; Ctrl-C stops it.
+
+  public      %s
+  policy      %s   (Postfix asks here)
+  operations  %s/metrics
+  state       %s
+
+Try, in another terminal:
+
+  %s try mail --ready-file %s
+  curl -H "Authorization: Bearer $(jq -r .api_token %s)" %s/api/v1/authroute/keys
+  curl '%s/.well-known/authroute-revocations'
+  curl %s/ready
+
+`, took.Round(time.Millisecond), r.Public, r.Policy, r.Operations, r.Data,
+		self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Public, r.Operations)
+}
+
+type migrateCmd struct{ store }
+
+// Run migrates, whatever store.migrate says.
+func (cmd migrateCmd) Run(ctx context.Context, c *console) error {
+	cfg, err := cmd.load(c)
+	if err != nil {
+		return err
+	}
+	from, to, err := app.Migrate(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if from == to {
+		fmt.Fprintf(c.out, "schema is at %d already\n", to)
+		return nil
+	}
+	fmt.Fprintf(c.out, "schema migrated from %d to %d\n", from, to)
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(c *console) error {
+	_, err := fmt.Fprintln(c.out, "signet", app.Version())
+	return err
+}

@@ -1,0 +1,155 @@
+// Package app is the only wiring: it opens an installation, builds its services,
+// mounts their routes and starts what runs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"signet/internal/account"
+	"signet/internal/audit"
+	"signet/internal/authroute"
+	"signet/internal/config"
+	"signet/internal/db"
+	"signet/internal/node"
+	"signet/internal/ops"
+	"signet/internal/push"
+	"signet/internal/seal"
+	"signet/internal/ticket"
+)
+
+// App is an open installation: its store and its services. Nothing runs yet.
+type App struct {
+	Config   config.Config
+	DB       *db.DB
+	Seal     *seal.Sealer
+	Node     *node.Node
+	Audit    *audit.Log
+	Bus      *push.Bus
+	Accounts *account.Service
+	Registry *authroute.Registry
+	Domains  *authroute.Domains
+	Bypass   *authroute.Bypass
+	Keys     *authroute.Keyset
+
+	metrics     *prometheus.Registry
+	mailMetrics *authroute.Metrics
+}
+
+// Permissions is the catalogue of all capabilities.
+func Permissions() []ticket.Permission {
+	var all []ticket.Permission
+	for _, list := range [][]ticket.Permission{account.Permissions(), authroute.Permissions()} {
+		all = append(all, list...)
+	}
+	return append(all, ticket.Permission{Name: "audit:read", Node: true, Text: "read the audit log"})
+}
+
+// Open opens the installation that cfg describes: the database, migrated unless
+// store.migrate is manual, the master key, the installation's own keys, and the
+// services. The caller closes it.
+func Open(ctx context.Context, cfg config.Config) (a *App, err error) {
+	a = &App{Config: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if err := os.MkdirAll(cfg.Server.DataDir, 0o700); err != nil {
+		return a, err
+	}
+	if a.DB, err = openStore(ctx, cfg); err != nil {
+		return a, err
+	}
+	ring, err := openRing(cfg, a.DB.Dialect())
+	if err != nil {
+		return a, err
+	}
+	if a.Seal, err = seal.Attach(ctx, a.DB, ring); err != nil {
+		return a, fmt.Errorf("seal.keyFile: %w", err)
+	}
+	if a.Node, err = node.Load(ctx, a.DB, a.Seal); err != nil {
+		return a, err
+	}
+	a.build()
+	return a, nil
+}
+
+// build makes the services, in the order in which they need each other.
+func (a *App) build() {
+	now := time.Now
+	a.metrics = ops.NewRegistry(Version())
+	a.mailMetrics = authroute.NewMetrics(a.metrics, authroute.Sources{Adoption: a.adoption})
+	a.Bus = push.New(a.DB)
+	a.Keys = authroute.NewKeyset(a.DB, a.Bus, now, a.mailMetrics.ObserveRevocation)
+	a.Audit = audit.New(a.DB, [32]byte(a.Seal.Derive("audit chain")), a.Node, audit.Options{HeadsFile: a.Config.HeadsFile()})
+	// Accounts and the registry need each other: the registry asks whose an address
+	// is, and accounts tell it when a user or an address goes.
+	a.Accounts = account.New(a.DB, a.Audit, now, Permissions(), account.Closers{
+		UserDisabled: func(ctx context.Context, tx *db.Tx, user string) error {
+			return a.Registry.CloseUser(ctx, tx, user)
+		},
+		AddressRemoved: func(ctx context.Context, tx *db.Tx, user, address string) error {
+			return a.Registry.CloseAddress(ctx, tx, user, address)
+		},
+	})
+	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
+	a.Bypass = authroute.NewBypass(a.DB, a.Bus, a.Audit, now)
+	a.Registry = authroute.NewRegistry(a.DB, a.Accounts, a.Audit, a.Seal, authroute.RegistryOptions{
+		Origin:  a.Config.Server.Origin,
+		Hosted:  func(domain string) bool { return a.Domains.Of(domain).Hosted },
+		Publish: a.keysChanged, Now: now,
+	})
+}
+
+// Close closes the store.
+func (a *App) Close() error {
+	if a.DB == nil {
+		return nil
+	}
+	return a.DB.Close()
+}
+
+// AsOperator returns a context of whoever has the store in hand: the command line.
+func (a *App) AsOperator(ctx context.Context) context.Context {
+	return ticket.With(ctx, ticket.Operator(a.Accounts.AllPermissions()))
+}
+
+// adoption is the share of users who have a mail key, 0 to 1.
+func (a *App) adoption() float64 {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	users, err := a.Accounts.CountUsers(ctx)
+	if err != nil || users == 0 {
+		return 0
+	}
+	return float64(a.Keys.Owners()) / float64(users)
+}
+
+// Reload applies what a running instance can change without a restart, and logs
+// what it cannot.
+func (a *App) Reload(cfg config.Config) {
+	c := cfg.Authroute
+	a.Domains.Reload(domains(c))
+	for _, key := range a.Config.NeedsRestart(cfg) {
+		slog.Warn("configuration change needs a restart", "key", key)
+	}
+	slog.Info("configuration reloaded")
+}
+
+// keysChanged tells every instance, and has this one know before it answers: who
+// registered a key may sign with it at once.
+func (a *App) keysChanged(topic string) {
+	a.Bus.Publish(topic)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := a.Keys.Load(ctx); err != nil {
+		slog.Warn("mail keys were not refreshed", "error", err)
+	}
+}

@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"signet/internal/config"
+	"signet/internal/db"
+	"signet/internal/once"
+)
+
+// Finding is what a check found: nothing wrong, something to know, or something to mend.
+type Finding struct {
+	Level string // ok, warn, fail
+	What  string
+	Text  string // what was seen
+	Fix   string // what to do; empty where nothing is wrong
+}
+
+// Bad reports whether something has to be mended.
+func (f Finding) Bad() bool { return f.Level == "fail" }
+
+// String returns the finding as one or two lines.
+func (f Finding) String() string {
+	line := fmt.Sprintf("%-5s %s", f.Level, f.What)
+	if f.Text != "" {
+		line += ": " + f.Text
+	}
+	if f.Fix != "" {
+		line += "\n      -> " + f.Fix
+	}
+	return line
+}
+
+func found(what string, err error, fix string) Finding {
+	if err != nil {
+		return Finding{"fail", what, err.Error(), fix}
+	}
+	return Finding{Level: "ok", What: what}
+}
+
+// CheckDependencies asks everything that cfg names for a sign of life, and changes nothing.
+func CheckDependencies(ctx context.Context, cfg config.Config) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	all := []Finding{checkStore(ctx, cfg)}
+	if cfg.Seal.Key.Reveal() == "" {
+		all = append(all, checkKeyFile(cfg))
+	}
+	if url := cfg.Redis.URL.Reveal(); url != "" {
+		r, err := once.OpenRedis(ctx, url, "signet:")
+		if err == nil {
+			err = r.Close()
+		}
+		all = append(all, found("redis", err, "see redis.url; Redis must run with maxmemory-policy noeviction"))
+	}
+	if cfg.Server.TLSCertFile != "" {
+		_, err := tlsConfig(cfg.Server.TLSCertFile, cfg.Server.TLSKeyFile)
+		all = append(all, found("TLS certificate", err, "see server.tlsCertFile and server.tlsKeyFile"))
+	}
+	return all
+}
+
+func checkStore(ctx context.Context, cfg config.Config) Finding {
+	const what = "database"
+	if !cfg.StoreExists() {
+		return Finding{"ok", what, "a new SQLite store will be made at " + cfg.StoreURL(), ""}
+	}
+	d, err := db.Open(ctx, cfg.StoreURL())
+	if err != nil {
+		return found(what, err, "see store.url; is the server running and reachable?")
+	}
+	defer d.Close()
+	err = d.CheckMigrated(ctx)
+	if errors.Is(err, db.ErrPending) && cfg.Store.Migrate == "auto" {
+		return Finding{"ok", what, "migrations will run at start", ""}
+	}
+	return found(what, err, "run signet migrate")
+}
+
+func checkKeyFile(cfg config.Config) Finding {
+	info, err := os.Stat(cfg.KeyFile())
+	switch {
+	case errors.Is(err, os.ErrNotExist) && !cfg.StoreExists():
+		return Finding{"ok", "master key", "will be made at " + cfg.KeyFile(), ""}
+	case err != nil:
+		return found("master key", err, "restore it from where you keep it: without it nothing sealed opens")
+	case info.Mode().Perm()&0o077 != 0:
+		return found("master key", fmt.Errorf("others can read %s", cfg.KeyFile()), "chmod 600 it")
+	}
+	return found("master key", nil, "")
+}
+
+// Migrate brings the store to this release's schema and returns the versions before and after.
+func Migrate(ctx context.Context, cfg config.Config) (from, to int64, err error) {
+	d, err := db.Open(ctx, cfg.StoreURL())
+	if err != nil {
+		return 0, 0, err
+	}
+	defer d.Close()
+	if from, err = d.SchemaVersion(ctx); err != nil {
+		return 0, 0, err
+	}
+	if err := d.Migrate(ctx); err != nil {
+		return from, 0, err
+	}
+	to, err = d.SchemaVersion(ctx)
+	return from, to, err
+}

@@ -1,0 +1,168 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"signet/internal/account"
+	"signet/internal/authroute"
+	"signet/internal/config"
+	"signet/internal/keyfile"
+	"signet/internal/ticket"
+)
+
+// DevOptions is what signet dev is started with.
+type DevOptions struct {
+	Data     string // directory; temporary and removed where empty
+	BasePort int    // of the public listener; the others follow
+}
+
+// devEmail is the seeded user, who is the administrator.
+const (
+	devEmail  = "dev@signet.test"
+	devDomain = "signet.test"
+)
+
+// Ready is what scripts learn of a dev server: the ready file.
+type Ready struct {
+	Data       string  `json:"data"`
+	Public     string  `json:"public"`
+	Internal   string  `json:"internal"`
+	Policy     string  `json:"policy"`
+	Operations string  `json:"operations"`
+	User       DevUser `json:"user"`
+	APIToken   string  `json:"api_token"`
+	ServiceKey string  `json:"service_key"`
+	Authroute  DevMail `json:"authroute"`
+}
+
+// DevUser is the seeded user.
+type DevUser struct {
+	Email string `json:"email"`
+}
+
+// DevMail is what the seeded user signs mail with. Key files are PEM PKCS#8.
+type DevMail struct {
+	Sender         string `json:"sender"`
+	PrimaryKeyFile string `json:"primary_key_file"`
+	KeyID          string `json:"key_id"`
+	PrivateKeyFile string `json:"private_key_file"`
+}
+
+// DevConfig returns the configuration of a dev server: loopback, SQLite, one mail
+// domain in enforce mode.
+func DevConfig(o DevOptions) config.Config {
+	c := config.Default()
+	port := func(offset int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(o.BasePort+offset)) }
+	c.Server.Origin = "http://localhost:" + strconv.Itoa(o.BasePort)
+	c.Server.DataDir = o.Data
+	c.Server.Listen, c.Server.InternalListen, c.Server.OperationsListen = port(0), port(9), port(4)
+	c.Authroute.Policy.Listen = port(2)
+	c.Authroute.Domains = map[string]config.Domain{devDomain: {Mode: "enforce", V1: "accept", Stale: "reject"}}
+	c.Authroute.Audiences = []string{"localhost"}
+	// Nothing of a dev server may leave the machine: the fake DNS knows no foreign keys.
+	c.Authroute.DNS.Resolver = port(6)
+	return c
+}
+
+// Seed gives the installation its user, credentials and mail keys, or reads those
+// that an earlier start has made, and returns what the ready file tells.
+func (a *App) Seed(ctx context.Context) (Ready, error) {
+	path := filepath.Join(a.Config.Server.DataDir, "dev.json")
+	r, err := readSeed(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if r, err = a.seed(ctx); err != nil {
+			return Ready{}, fmt.Errorf("seed: %w", err)
+		}
+		err = WriteReady(path, r)
+	}
+	s := a.Config.Server
+	r.Data, r.Public = s.DataDir, s.Origin
+	r.Internal, r.Operations = "http://"+s.InternalListen, "http://"+s.OperationsListen
+	r.Policy = a.Config.Authroute.Policy.Listen
+	return r, err
+}
+
+func readSeed(path string) (r Ready, err error) {
+	b, err := os.ReadFile(path) //nolint:gosec // in the data directory
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(b, &r)
+}
+
+func (a *App) seed(ctx context.Context) (r Ready, err error) {
+	u, token, err := a.Accounts.BootstrapAdmin(ctx, devEmail)
+	if err != nil {
+		return r, err
+	}
+	r.User, r.APIToken = DevUser{Email: devEmail}, token
+	_, r.ServiceKey, err = a.Accounts.CreateKey(a.AsOperator(ctx), account.NewKey{Name: "dev", Providers: []string{"*"}})
+	if err != nil {
+		return r, err
+	}
+	r.Authroute, err = a.seedMail(ticket.With(ctx, &ticket.Ticket{Kind: ticket.User, Subject: u.ID}))
+	return r, err
+}
+
+// seedMail registers a primary key and a subkey for the seeded user.
+func (a *App) seedMail(ctx context.Context) (DevMail, error) {
+	dir := a.Config.Server.DataDir
+	m := DevMail{
+		Sender: devEmail, PrimaryKeyFile: filepath.Join(dir, "dev-primary.pem"), PrivateKeyFile: filepath.Join(dir, "dev-subkey.pem"),
+	}
+	primary, err := newKeyFile(m.PrimaryKeyFile)
+	if err != nil {
+		return m, err
+	}
+	subkey, err := newKeyFile(m.PrivateKeyFile)
+	if err != nil {
+		return m, err
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	_, err = a.Registry.SetPrimary(ctx, authroute.PrimaryRequest(primary, a.Config.Server.Origin, devEmail, now))
+	if err != nil {
+		return m, err
+	}
+	k, err := a.Registry.Generate(ctx, authroute.SubkeyRequest(primary, subkey, devEmail, now.AddDate(1, 0, 0)))
+	m.KeyID = k.ID
+	return m, err
+}
+
+// newKeyFile makes an Ed25519 key and writes it to a file.
+func newKeyFile(path string) (ed25519.PrivateKey, error) {
+	_, priv, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, err
+	}
+	return priv, keyfile.Write(path, priv)
+}
+
+// WriteReady writes r to path, mode 0600, by rename: who sees the file sees all of it.
+func WriteReady(path string, r Ready) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".ready-*") // CreateTemp makes it 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

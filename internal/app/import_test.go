@@ -1,0 +1,107 @@
+package app_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The rooms of the house, lowest first. Imports point down (CONTRIBUTING.md).
+var layers = map[string]int{
+	"fault": 0, "dpop": 0, "sigv4": 0, "peertoken": 0, "policyproto": 0, // pure
+	"config": 1, "ticket": 1, "db": 1, "push": 1, "web": 1, "ops": 1, "seal": 1, "once": 1, "limit": 1, "lease": 1,
+	"audit": 1, "node": 1, "egress": 1, "backup": 1, "keyfile": 1, "load": 1, // platform
+	"account": 2, "login": 2, "token": 2, "authroute": 2, "objects": 2, "outbox": 2, "federation": 2, // capabilities
+	"console": 3,
+	"app":     4,
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "signet/...")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(bufio.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// room returns the part of the path that says what a package belongs to, and
+// whether it is internal.
+func room(path string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, "signet/internal/")
+	name, _, _ := strings.Cut(rest, "/")
+	return name, ok
+}
+
+func TestImportsPointDown(t *testing.T) {
+	all := packages(t)
+	if len(all) < 15 {
+		t.Fatalf("go list found %d packages: nothing was checked", len(all))
+	}
+	for _, p := range all {
+		from, internal := room(p.ImportPath)
+		if !internal {
+			continue
+		}
+		layer, known := layers[from]
+		if !known {
+			t.Errorf("%s is in no layer: list it here and in CONTRIBUTING.md", p.ImportPath)
+		}
+		for _, i := range p.Imports {
+			to, internal := room(i)
+			if !internal || to == from {
+				continue
+			}
+			if layers[to] > layer {
+				t.Errorf("%s imports %s, which lies above it", p.ImportPath, i)
+			}
+			if layer == 2 && layers[to] == 2 {
+				t.Errorf("%s imports %s: capabilities never import each other", p.ImportPath, i)
+			}
+			if layer == 0 && to != "fault" {
+				t.Errorf("%s imports %s: a protocol package is pure", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+func TestProtocolPackagesArePure(t *testing.T) {
+	impure := []string{"net/http", "database/sql", "os", "log/slog"}
+	for _, p := range packages(t) {
+		from, internal := room(p.ImportPath)
+		if internal && layers[from] == 0 || p.ImportPath == "signet/authproof" {
+			for _, i := range p.Imports {
+				if slices.Contains(impure, i) || p.ImportPath == "signet/authproof" && strings.Contains(i, ".") {
+					t.Errorf("%s imports %s", p.ImportPath, i)
+				}
+			}
+		}
+	}
+}

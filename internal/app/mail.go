@@ -1,0 +1,147 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"signet/internal/authroute"
+	"signet/internal/config"
+	"signet/internal/once"
+	"signet/internal/ops"
+)
+
+// proofCap is how many proofs of the last minutes are remembered at most: 5,000
+// mails a second for the ten minutes that a proof can be valid. Beyond it proofs
+// are not judged, but no mail is refused.
+const proofCap = 3_000_000
+
+// mail is what judges mail in a running instance.
+type mail struct {
+	verdicts *authroute.Verdicts
+	policy   *authroute.Policy
+	workers  []func(ctx context.Context) error
+	checks   []ops.Check
+}
+
+func (a *App) newMail(ctx context.Context) (*mail, error) {
+	c, now := a.Config.Authroute, time.Now
+	m := &mail{}
+	guard, err := a.newGuard(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	dns := authroute.NewResolver(authroute.ResolverConfig{Server: resolver(c.DNS), Timeout: c.DNS.Timeout.D()}, a.mailMetrics)
+	verifier := authroute.NewVerifier(authroute.VerifierConfig{
+		Window: c.Window.D(), Audiences: c.Audiences, TrustedRelays: config.Prefixes(c.TrustedRelays),
+		ExemptClients: config.Prefixes(c.ExemptClients), ExemptSenders: c.ExemptSenders,
+	}, a.Domains, a.Bypass, a.Keys, dns, authroute.NewReplay(guard, c.Window.D(), now))
+	m.verdicts, err = authroute.NewVerdicts(a.DB, a.Audit, a.mailMetrics, authroute.VerdictsConfig{
+		CounterFile: filepath.Join(a.Config.Server.DataDir, "verdicts.count"),
+		Keep:        c.KeepVerdicts.D(), KeepNone: c.KeepNone.D(), Drain: a.Config.Server.Drain.D(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	m.policy = authroute.NewPolicy(authroute.PolicyConfig{
+		Host: host, Allow: config.Prefixes(c.Policy.Allow), Tagged: c.TaggedSender,
+		MaxConnections: c.Policy.MaxConnections, Deadline: c.Policy.Deadline.D(), Drain: a.Config.Server.Drain.D(),
+	}, verifier, m.verdicts, a.mailMetrics)
+	m.workers = append(m.workers, a.Keys.Run, a.Domains.Run, a.Bypass.Run, m.verdicts.Run)
+	m.checks = append(m.checks, ops.Check{Name: "database", Run: a.DB.Ping})
+	for _, load := range []func(context.Context) error{a.Keys.Load, a.Domains.Load, a.Bypass.Load} {
+		if err := load(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// newGuard returns the guard of one-time values: in Redis where one is configured,
+// else in the database, which knows them after a restart too.
+func (a *App) newGuard(ctx context.Context, m *mail) (*once.Guard, error) {
+	space := once.Space{Name: authroute.ReplaySpace, Cap: proofCap}
+	sql := once.NewSQL(a.DB)
+	m.workers = append(m.workers, sql.Run)
+	url := a.Config.Redis.URL.Reveal()
+	if url == "" {
+		return once.New(a.DB, sql, nil, space), nil
+	}
+	r, err := once.OpenRedis(ctx, url, "signet:")
+	if err != nil {
+		return nil, fmt.Errorf("redis.url: %w", err)
+	}
+	m.checks = append(m.checks, ops.Check{Name: "redis", Run: func(ctx context.Context) error { _, err := r.Birth(ctx); return err }})
+	return once.New(a.DB, r, sql, space), nil
+}
+
+// openPolicy binds the policy service's listeners; they are doors.
+func (m *mail) openPolicy(ctx context.Context, in *instance, p config.Policy) error {
+	for _, l := range []struct{ key, network, address string }{
+		{"authroute.policy.listen", "tcp", p.Listen}, {"authroute.policy.socket", "unix", p.Socket},
+	} {
+		if l.address == "" {
+			continue
+		}
+		if l.network == "unix" {
+			removeStaleSocket(ctx, l.address)
+		}
+		bound, err := bind(ctx, in, l.key, l.network, l.address)
+		if err != nil {
+			return err
+		}
+		in.listening.Policy = append(in.listening.Policy, bound.Addr().String())
+		in.doors = append(in.doors, func(ctx context.Context) error { return m.policy.Serve(ctx, bound) })
+	}
+	return nil
+}
+
+// removeStaleSocket removes the socket that a killed instance has left. One that
+// somebody answers on stays, and binding fails.
+func removeStaleSocket(ctx context.Context, path string) {
+	if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
+		_ = c.Close()
+		return
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		_ = os.Remove(path) // where that fails, binding says so
+	}
+}
+
+// domains returns the hosted domains of the configuration.
+func domains(c config.Authroute) authroute.DomainsConfig {
+	all := map[string]authroute.Domain{}
+	for name, d := range c.Domains {
+		all[name] = authroute.Domain{
+			Name: name, Mode: authroute.Mode(d.Mode), RefuseV1: d.V1 == "refuse", DeferStale: d.Stale == "defer", Hosted: true,
+		}
+	}
+	return authroute.DomainsConfig{Domains: all, Default: authroute.Mode(c.DefaultMode)}
+}
+
+// resolver returns the configured resolver, or the first one of this machine.
+func resolver(c config.DNS) string {
+	if c.Resolver != "" {
+		return c.Resolver
+	}
+	return systemResolver()
+}
+
+// systemResolver returns the first resolver of /etc/resolv.conf, and where there is
+// none the one that most machines run themselves.
+func systemResolver() string {
+	c, err := dns.ClientConfigFromFile("/etc/resolv.conf")
+	if err != nil || len(c.Servers) == 0 {
+		return "127.0.0.1:53"
+	}
+	return net.JoinHostPort(c.Servers[0], c.Port)
+}

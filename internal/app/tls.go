@@ -1,0 +1,70 @@
+package app
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// certificate is a certificate that is read again when its file changed, so that
+// a renewal needs no restart.
+type certificate struct {
+	certFile, keyFile string
+	current           atomic.Pointer[loaded]
+}
+
+type loaded struct {
+	cert    tls.Certificate
+	changed time.Time // of the file
+	asked   time.Time
+}
+
+// tlsConfig returns the TLS configuration of a listener.
+func tlsConfig(certFile, keyFile string) (*tls.Config, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile}
+	if _, err := c.load(time.Now()); err != nil {
+		return nil, fmt.Errorf("server.tlsCertFile: %w", err)
+	}
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.get(time.Now()), nil },
+	}, nil
+}
+
+// get returns the certificate, and looks for a newer one at most every ten seconds.
+func (c *certificate) get(now time.Time) *tls.Certificate {
+	have := c.current.Load()
+	if now.Sub(have.asked) < 10*time.Second {
+		return &have.cert
+	}
+	fresh, err := c.load(now)
+	if err != nil {
+		slog.Error("TLS certificate was not reloaded", "file", c.certFile, "error", err)
+		c.current.Store(&loaded{have.cert, have.changed, now})
+		return &have.cert
+	}
+	return &fresh.cert
+}
+
+func (c *certificate) load(now time.Time) (*loaded, error) {
+	info, err := os.Stat(c.certFile)
+	if err != nil {
+		return nil, err
+	}
+	if have := c.current.Load(); have != nil && have.changed.Equal(info.ModTime()) {
+		same := &loaded{have.cert, have.changed, now}
+		c.current.Store(same)
+		return same, nil
+	}
+	cert, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return nil, err
+	}
+	fresh := &loaded{cert, info.ModTime(), now}
+	c.current.Store(fresh)
+	return fresh, nil
+}
