@@ -30,6 +30,8 @@ type cli struct {
 	Config  configCmd  `cmd:"" help:"Check, show and document the configuration."`
 	Doctor  doctorCmd  `cmd:"" help:"Look for what is wrong or will be, and say how to mend it."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this release's schema."`
+	Backup  backupCmd  `cmd:"" help:"Write a backup while the server runs."`
+	Restore restoreCmd `cmd:"" help:"Restore a backup into an empty place."`
 	Seal    sealCmd    `cmd:"" help:"Replace the master key that secrets are sealed with."`
 	Audit   auditCmd   `cmd:"" help:"Verify and export the audit log."`
 

@@ -88,7 +88,7 @@ func (a *App) build() {
 	a.mailMetrics = authroute.NewMetrics(a.metrics, authroute.Sources{Adoption: a.adoption})
 	a.Bus = push.New(a.DB)
 	a.Keys = authroute.NewKeyset(a.DB, a.Bus, now, a.mailMetrics.ObserveRevocation)
-	a.Audit = audit.New(a.DB, [32]byte(a.Seal.Derive("audit chain")), a.Node, audit.Options{HeadsFile: a.Config.HeadsFile()})
+	a.Audit = audit.New(a.DB, [32]byte(a.Seal.Derive("audit")), a.Node, audit.Options{HeadsFile: a.Config.HeadsFile(), Keep: a.Config.Audit.Keep.D()})
 	// Accounts and the registry need each other: the registry asks whose an address
 	// is, and accounts tell it when a user or an address goes.
 	a.Accounts = account.New(a.DB, a.Audit, now, Permissions(), account.Closers{

@@ -12,6 +12,7 @@ import (
 
 	"signet/internal/authroute"
 	"signet/internal/config"
+	"signet/internal/lease"
 	"signet/internal/once"
 	"signet/internal/ops"
 )
@@ -48,12 +49,8 @@ func (a *App) newMail(ctx context.Context) (*mail, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, err
-	}
 	m.policy = authroute.NewPolicy(authroute.PolicyConfig{
-		Host: host, Allow: config.Prefixes(c.Policy.Allow), Tagged: c.TaggedSender,
+		Host: a.name(), Allow: config.Prefixes(c.Policy.Allow), Tagged: c.TaggedSender,
 		MaxConnections: c.Policy.MaxConnections, Deadline: c.Policy.Deadline.D(), Drain: a.Config.Server.Drain.D(),
 	}, verifier, m.verdicts, a.mailMetrics)
 	m.workers = append(m.workers, a.Keys.Run, a.Domains.Run, a.Bypass.Run, m.verdicts.Run)
@@ -81,7 +78,13 @@ func (a *App) newGuard(ctx context.Context, m *mail) (*once.Guard, error) {
 		return nil, fmt.Errorf("redis.url: %w", err)
 	}
 	m.checks = append(m.checks, ops.Check{Name: "redis", Run: func(ctx context.Context) error { _, err := r.Birth(ctx); return err }})
-	return once.New(a.DB, r, sql, space), nil
+	guard := once.New(a.DB, r, sql, space)
+	leases := lease.New(a.DB, a.name())
+	m.workers = append(m.workers, func(ctx context.Context) error {
+		defer func() { _ = r.Close() }() // nothing was promised on it
+		return leases.Hold(ctx, "once.watch", func(ctx context.Context, _ int64) error { return guard.Watch(ctx) })
+	})
+	return guard, nil
 }
 
 // openPolicy binds the policy service's listeners; they are doors.
@@ -144,4 +147,13 @@ func systemResolver() string {
 		return "127.0.0.1:53"
 	}
 	return net.JoinHostPort(c.Servers[0], c.Port)
+}
+
+// name tells this instance from others, for people.
+func (a *App) name() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return host
 }

@@ -120,7 +120,8 @@ func (a *App) newInstance(ctx context.Context) (in *instance, err error) {
 func (a *App) openHTTP(ctx context.Context, in *instance, name, listen string, mux *http.ServeMux, observe *ops.HTTP) (net.Addr, error) {
 	s := a.Config.Server
 	h, err := web.Wrap(mux, web.Options{
-		Hosts: append([]string{s.Origin}, s.Names...), Proxies: config.Prefixes(s.TrustedProxies), Observe: observe.Of(name),
+		Hosts: append([]string{s.Origin}, s.Names...), Proxies: config.Prefixes(s.TrustedProxies), Observe: observe.Of(name), Limiter: newEdge(),
+		Inner: []web.Middleware{web.Authenticate(account.NewAuthenticator(a.Accounts))},
 	})
 	if err != nil {
 		return nil, err
@@ -141,12 +142,10 @@ func (a *App) openHTTP(ctx context.Context, in *instance, name, listen string, m
 
 // mountPublic mounts everything that the public listener serves.
 func (a *App) mountPublic(mux *http.ServeMux, m *mail) {
-	signed := http.NewServeMux() // who calls is proven first
-	authroute.Routes(web.API(signed, "Signet", Version()), mux, authroute.Services{
+	authroute.Routes(web.API(mux, "Signet", Version()), mux, authroute.Services{
 		Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
 		Node: a.Node, Now: time.Now,
 	})
-	mux.Handle("/api/v1/", web.Authenticate(account.NewAuthenticator(a.Accounts))(signed))
 }
 
 // bind opens a listener that closes with the instance.

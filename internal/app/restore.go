@@ -1,0 +1,67 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"signet/internal/backup"
+	"signet/internal/config"
+	"signet/internal/db"
+	"signet/internal/once"
+	"signet/internal/seal"
+)
+
+// Backup writes a backup of the store to a new directory.
+func (a *App) Backup(ctx context.Context, to string, withKey bool) (backup.Manifest, error) {
+	o := backup.Options{Version: Version(), WithKey: withKey, KeyFile: a.Config.KeyFile()}
+	if a.Config.Seal.Key.Reveal() != "" {
+		o.KeyFile = ""
+	}
+	return backup.Backup(ctx, a.DB, to, o)
+}
+
+// Restore puts a backup in the place of the store that cfg names.
+func Restore(ctx context.Context, cfg config.Config, from string, force bool) (m backup.Manifest, err error) {
+	if err := os.MkdirAll(cfg.Server.DataDir, 0o700); err != nil {
+		return m, err
+	}
+	o := backup.RestoreOptions{Force: force, KeyFile: cfg.KeyFile()}
+	if key := cfg.Seal.Key.Reveal(); key != "" {
+		if o.Ring, err = seal.ParseRing(key); err != nil {
+			return m, fmt.Errorf("seal.key: %w", err)
+		}
+	}
+	if m, err = backup.Restore(ctx, from, cfg.StoreURL(), o); err != nil {
+		return m, err
+	}
+	return m, errors.Join(forgetUses(ctx, cfg), setHeadsAside(cfg))
+}
+
+// forgetUses has proofs from before the restore refused: the store does not know
+// which of them were used since the backup.
+func forgetUses(ctx context.Context, cfg config.Config) error {
+	d, err := db.Open(ctx, cfg.StoreURL())
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Migrate(ctx); err != nil {
+		return err
+	}
+	return d.Update(ctx, func(tx *db.Tx) error { return once.Forget(ctx, tx) })
+}
+
+// setHeadsAside renames the file of signed audit heads: it tells of rows that the
+// restored log does not have, and is evidence of them.
+func setHeadsAside(cfg config.Config) error {
+	path := cfg.HeadsFile()
+	err := os.Rename(path, path+".until-"+time.Now().UTC().Format("20060102T150405Z"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
