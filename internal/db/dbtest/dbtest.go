@@ -9,10 +9,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"signet/internal/db"
 	"sync"
 	"testing"
-
-	"signet/internal/db"
 )
 
 // Each runs f on every engine, with a migrated and empty store.
@@ -60,7 +59,7 @@ var migratedSQLite = sync.OnceValues(func() ([]byte, error) {
 	if err := migrate(context.Background(), "sqlite:"+path); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	return os.ReadFile(path) //nolint:gosec // own path
 })
 
 // SQLiteURL returns the URL of a migrated and empty SQLite store.

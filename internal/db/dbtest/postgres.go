@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"signet/internal/db"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,8 +20,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"signet/internal/db"
 )
 
 // PostgresURL returns the URL of a migrated and empty database, for tests that
@@ -107,7 +106,7 @@ func join(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	defer unlock()
-	port, err := os.ReadFile(filepath.Join(dir, "port"))
+	port, err := os.ReadFile(filepath.Join(dir, "port")) //nolint:gosec // own path
 	if err == nil {
 		return &server{dir, string(port)}, nil
 	}
@@ -119,37 +118,15 @@ func join(ctx context.Context) (*server, error) {
 }
 
 func start(ctx context.Context, dir string) (*server, error) {
-	bin, err := bindir(ctx)
-	if err != nil {
+	if err := initialize(ctx, dir); err != nil {
 		return nil, err
-	}
-	cred, err := credential()
-	if err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		return nil, err
-	}
-	if cred != nil {
-		if err := os.Chown(data, int(cred.Uid), int(cred.Gid)); err != nil {
-			return nil, err
-		}
-	}
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata", data, "--username", "signet",
-		"--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync")
-	if out, err := as(initdb, cred, dir).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
 	}
-	serve := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-k", "", //nolint:gosec,noctx // own paths; it must outlive every context
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=400", "-c", "log_min_messages=fatal")
-	as(serve, cred, dir).SysProcAttr.Setsid = true
-	if err := serve.Start(); err != nil {
+	serve, err := launch(ctx, dir, port)
+	if err != nil {
 		return nil, err
 	}
 	// The watcher ends with the run: it stops the server and removes the directory
@@ -165,6 +142,50 @@ rm -rf "$3"`
 	}
 	s := &server{dir, port}
 	return s, s.await(ctx)
+}
+
+// initialize makes an empty cluster in dir.
+func initialize(ctx context.Context, dir string) error {
+	bin, err := bindir(ctx)
+	if err != nil {
+		return err
+	}
+	cred, err := credential()
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return err
+	}
+	if cred != nil {
+		if err := os.Chown(data, int(cred.Uid), int(cred.Gid)); err != nil {
+			return err
+		}
+	}
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata", data, "--username", "signet", //nolint:gosec // own paths
+		"--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync")
+	if out, err := as(initdb, cred, dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return nil
+}
+
+// launch starts the server of the cluster in dir, in a session of its own.
+func launch(ctx context.Context, dir, port string) (*exec.Cmd, error) {
+	bin, err := bindir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cred, err := credential()
+	if err != nil {
+		return nil, err
+	}
+	serve := exec.Command(filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"), "-p", port, "-k", "", //nolint:gosec,noctx // own paths; it must outlive every context
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off",
+		"-c", "max_connections=400", "-c", "log_min_messages=fatal")
+	as(serve, cred, dir).SysProcAttr.Setsid = true
+	return serve, serve.Start()
 }
 
 // await returns once the server answers.
