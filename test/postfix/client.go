@@ -22,7 +22,14 @@ type Client struct {
 // Dial connects, reads the greeting and says EHLO. The connection ends with the test.
 func (s *Server) Dial(t testing.TB) *Client {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", s.addr, replyWithin) //nolint:noctx // bounded by its timeout
+	return s.DialFrom(t, "127.0.0.1")
+}
+
+// DialFrom is Dial from another client address; all of 127.0.0.0/8 is this machine's.
+func (s *Server) DialFrom(t testing.TB, address string) *Client {
+	t.Helper()
+	d := net.Dialer{Timeout: replyWithin, LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	conn, err := d.Dial("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)
 	}

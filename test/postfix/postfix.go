@@ -90,6 +90,25 @@ func (s *Server) Log() string {
 	return string(text)
 }
 
+// Held returns the queue ids of the messages on hold, as postqueue(1) shows them.
+func (s *Server) Held(t testing.TB) []string {
+	t.Helper()
+	cmd := exec.Command("postqueue", "-c", s.Dir(), "-p") //nolint:noctx,gosec // its own directory
+	cmd.Env = append(os.Environ(), pretence(t)...)
+	list, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("postqueue: %v", err)
+	}
+	var held []string
+	for line := range strings.Lines(string(list)) {
+		first, _, _ := strings.Cut(line, " ")
+		if id, ok := strings.CutSuffix(first, "!"); ok {
+			held = append(held, id)
+		}
+	}
+	return held
+}
+
 // newDir makes the server's directory. Postfix's own user must be able to enter it,
 // which the directory of t.TempDir does not allow.
 func newDir(t testing.TB) string {

@@ -71,6 +71,31 @@ func (k *Sink) Messages() []Message {
 	return append([]Message(nil), k.messages...)
 }
 
+// Find returns the first message of which is returns true, and waits for it. It ends
+// the test where none arrives within deadline.
+func (k *Sink) Find(t testing.TB, deadline time.Duration, is func(Message) bool) Message {
+	t.Helper()
+	late := time.NewTimer(deadline)
+	defer late.Stop()
+	for seen := 0; ; {
+		k.mu.Lock()
+		for _, m := range k.messages[seen:] {
+			if is(m) {
+				k.mu.Unlock()
+				return m
+			}
+		}
+		seen = len(k.messages)
+		changed := k.changed
+		k.mu.Unlock()
+		select {
+		case <-changed:
+		case <-late.C:
+			t.Fatalf("next hop: the message did not arrive within %v", deadline)
+		}
+	}
+}
+
 // Wait returns all messages once there are n or more. It ends the test where they do
 // not arrive within deadline.
 func (k *Sink) Wait(t testing.TB, n int, deadline time.Duration) []Message {
