@@ -1,0 +1,62 @@
+package signettest
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"os"
+	"signet/internal/keyfile"
+	"strconv"
+	"testing"
+)
+
+// Ready is the ready file of signet dev, as scripts read it.
+type Ready struct {
+	Data       string `json:"data"`
+	Public     string `json:"public"`
+	Internal   string `json:"internal"`
+	Policy     string `json:"policy"`
+	Operations string `json:"operations"`
+	User       struct {
+		Email string `json:"email"`
+	} `json:"user"`
+	APIToken   string `json:"api_token"`
+	ServiceKey string `json:"service_key"`
+	Authroute  struct {
+		Sender         string `json:"sender"`
+		PrimaryKeyFile string `json:"primary_key_file"`
+		KeyID          string `json:"key_id"`
+		PrivateKeyFile string `json:"private_key_file"`
+	} `json:"authroute"`
+}
+
+// DevInstance is a running signet dev.
+type DevInstance struct {
+	*Instance
+	Ready     Ready
+	ReadyFile string
+	Key       ed25519.PrivateKey // of the seeded user's subkey
+}
+
+// Dev starts signet dev with a temporary state and returns it once it is ready.
+func Dev(t testing.TB) *DevInstance {
+	t.Helper()
+	secrets := newSecrets(t)
+	base := freePorts(t)
+	i := newInstance(t, base, secrets)
+	i.args = []string{"dev", "--data", t.TempDir(), "--base-port", strconv.Itoa(base), "--ready-file", i.readyFile, "--quiet"}
+	i.start()
+	d := &DevInstance{Instance: i, ReadyFile: i.readyFile}
+	text, err := os.ReadFile(i.readyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &d.Ready); err != nil {
+		t.Fatalf("ready file: %v\n%s", err, text)
+	}
+	if d.Key, err = keyfile.Read(d.Ready.Authroute.PrivateKeyFile); err != nil {
+		t.Fatal(err)
+	}
+	secrets.Add(d.Ready.APIToken, d.Ready.ServiceKey)
+	secrets.AddKey(d.Key)
+	return d
+}
