@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -328,6 +329,69 @@ func TestSQLiteServesOneProcess(t *testing.T) {
 		t.Fatalf("after release: %v", err)
 	}
 	again()
+}
+
+func TestPreparedStatementsAreReusedRightly(t *testing.T) {
+	d := dbtest.SQLite(t)
+	ctx := t.Context()
+	const count = "SELECT count(*) FROM accounts WHERE id >= $1"
+	err := d.Update(ctx, func(tx *db.Tx) error {
+		for i := range 1000 { // more different texts than a connection keeps
+			id := fmt.Sprintf("a%04d", i)
+			if _, err := tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO accounts (id, name, kind, created_at) VALUES ('%s', $1, 'tenant', $2)`, id), id, db.Now(time.Now())); err != nil {
+				return err
+			}
+			var n int
+			if err := tx.QueryRowContext(ctx, count, "a").Scan(&n); err != nil || n != i+1 {
+				t.Errorf("after row %d: got %d, %v", i, n, err)
+			}
+		}
+		// A row that is there already, again and again: the statement must survive its error.
+		for range 3 {
+			if err := insertAccount(ctx, tx, "a0001", db.Now(time.Now())); !db.IsUnique(err) {
+				t.Errorf("duplicate: got %v", err)
+			}
+		}
+		// The same query inside the loop over its own rows.
+		const list = "SELECT id FROM accounts WHERE id < $1 ORDER BY id"
+		rows, err := tx.QueryContext(ctx, list, "a0003")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		seen := 0
+		for rows.Next() {
+			var outer, inner string
+			if err := errors.Join(rows.Scan(&outer), tx.QueryRowContext(ctx, list, "a0001").Scan(&inner)); err != nil || inner != "a0000" {
+				t.Errorf("inner query: got %q, %v", inner, err)
+			}
+			seen++
+		}
+		if seen != 3 {
+			t.Errorf("outer query: got %d rows, want 3", seen)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A schema that changes under a prepared statement.
+	for i, change := range []string{"ALTER TABLE accounts ADD COLUMN note TEXT", "DROP INDEX accounts_one_system"} {
+		if _, err := d.SQL().ExecContext(ctx, change); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Update(ctx, func(tx *db.Tx) error { return insertAccount(ctx, tx, fmt.Sprint("b", i), db.Now(time.Now())) }); err != nil {
+			t.Errorf("after %q: %v", change, err)
+		}
+	}
+	// A query that is interrupted.
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	_ = d.View(gone, func(tx *db.Tx) error { _, err := tx.QueryContext(gone, count, "a"); return err })
+	var n int
+	if err := d.View(ctx, func(tx *db.Tx) error { return tx.QueryRowContext(ctx, count, "a").Scan(&n) }); err != nil || n != 1002 {
+		t.Errorf("got %d, %v, want 1002", n, err)
+	}
 }
 
 func TestRelaxedLeavesTheNextCommitStrict(t *testing.T) {

@@ -25,15 +25,9 @@ func openSQLite(path string) (*DB, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
-	write, err := sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate", "_pragma=synchronous(FULL)"))
-	if err != nil {
-		return nil, err
-	}
+	write := sql.OpenDB(connector{sqliteDSN(path, "_txlock=immediate", "_pragma=synchronous(FULL)")})
 	write.SetMaxOpenConns(1)
-	read, err := sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)"))
-	if err != nil {
-		return nil, errors.Join(err, write.Close())
-	}
+	read := sql.OpenDB(connector{sqliteDSN(path, "_pragma=query_only(1)")})
 	read.SetMaxOpenConns(max(readers, runtime.NumCPU()))
 	read.SetMaxIdleConns(max(readers, runtime.NumCPU()))
 	return &DB{dialect: SQLite, write: write, read: read}, nil
