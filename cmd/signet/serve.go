@@ -19,7 +19,7 @@ import (
 
 type serveCmd struct {
 	store
-	Roles     string `help:"Parts that this instance runs." default:"all" enum:"all,policy"`
+	Roles     string `help:"Parts that this instance runs: all, or policy alone." default:"all" enum:"all,policy"`
 	ReadyFile string `help:"Write a file once everything listens." placeholder:"FILE" type:"path"`
 }
 
@@ -37,9 +37,9 @@ func (cmd serveCmd) Run(ctx context.Context, c *console) error {
 	defer a.Close()
 	stop := onHangup(ctx, func() { cmd.reload(a, c, level) })
 	defer stop()
-	return a.Serve(ctx, func(l app.Listening) error {
+	return a.Serve(ctx, app.Roles(cmd.Roles), func(l app.Listening) error {
 		slog.InfoContext(ctx, "instance started", "version", app.Version(), "store", a.DB.Dialect().String(),
-			"public", l.Public.String(), "internal", l.Internal.String(), "operations", l.Operations.String(), "policy", addrs(l.Policy))
+			"public", addrs(l.Public), "internal", addrs(l.Internal), "operations", addrs(l.Operations), "policy", addrs(l.Policy))
 		if cmd.ReadyFile == "" {
 			return nil
 		}
@@ -121,7 +121,7 @@ func (cmd devCmd) Run(ctx context.Context, c *console) error {
 		defer os.RemoveAll(dir)
 		cmd.Data = dir
 	}
-	cfg := app.DevConfig(app.DevOptions{Data: cmd.Data, BasePort: cmd.BasePort})
+	cfg := app.DevConfig(ctx, app.DevOptions{Data: cmd.Data, BasePort: cmd.BasePort})
 	cfg.Telemetry.LogLevel = "warn"
 	startLog(c.err, cfg)
 	a, err := app.Open(ctx, cfg)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"signet/internal/account"
@@ -39,6 +40,7 @@ type Ready struct {
 	Internal   string  `json:"internal"`
 	Policy     string  `json:"policy"`
 	Operations string  `json:"operations"`
+	DNS        string  `json:"dns"`
 	User       DevUser `json:"user"`
 	APIToken   string  `json:"api_token"`
 	ServiceKey string  `json:"service_key"`
@@ -60,18 +62,32 @@ type DevMail struct {
 
 // DevConfig returns the configuration of a dev server: loopback, SQLite, one mail
 // domain in enforce mode.
-func DevConfig(o DevOptions) config.Config {
+func DevConfig(ctx context.Context, o DevOptions) config.Config {
 	c := config.Default()
 	port := func(offset int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(o.BasePort+offset)) }
 	c.Server.Origin = "http://localhost:" + strconv.Itoa(o.BasePort)
 	c.Server.DataDir = o.Data
-	c.Server.Listen, c.Server.InternalListen, c.Server.OperationsListen = port(0), port(9), port(4)
+	c.Server.Listen, c.Server.InternalListen, c.Server.OperationsListen = []string{port(0)}, port(9), port(4)
+	// A browser may take localhost for either address.
+	if six := net.JoinHostPort("::1", strconv.Itoa(o.BasePort)); canListen(ctx, six) {
+		c.Server.Listen = append(c.Server.Listen, six)
+	}
 	c.Authroute.Policy.Listen = port(2)
 	c.Authroute.Domains = map[string]config.Domain{devDomain: {Mode: "enforce", V1: "accept", Stale: "reject"}}
 	c.Authroute.Audiences = []string{"localhost"}
 	// Nothing of a dev server may leave the machine: the fake DNS knows no foreign keys.
 	c.Authroute.DNS.Resolver = port(6)
 	return c
+}
+
+// canListen reports whether this machine has the address of a listener at all: some
+// have no IPv6. A port that is taken shows later, with a better error.
+func canListen(ctx context.Context, address string) bool {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return errors.Is(err, syscall.EADDRINUSE)
+	}
+	return l.Close() == nil
 }
 
 // Seed gives the installation its user, credentials and mail keys, or reads those
@@ -88,7 +104,7 @@ func (a *App) Seed(ctx context.Context) (Ready, error) {
 	s := a.Config.Server
 	r.Data, r.Public = s.DataDir, s.Origin
 	r.Internal, r.Operations = "http://"+s.InternalListen, "http://"+s.OperationsListen
-	r.Policy = a.Config.Authroute.Policy.Listen
+	r.Policy, r.DNS = a.Config.Authroute.Policy.Listen, a.Config.Authroute.DNS.Resolver
 	return r, err
 }
 

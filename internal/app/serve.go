@@ -20,20 +20,28 @@ import (
 
 // Listening says where an instance listens.
 type Listening struct {
-	Public, Internal, Operations net.Addr
-	Policy                       []string
+	Public, Internal, Operations, Policy []string
 }
+
+// Roles are the parts that an instance runs.
+type Roles string
+
+// The roles that there are.
+const (
+	AllRoles   Roles = "all"
+	PolicyRole Roles = "policy" // only Postfix is answered
+)
 
 // Serve runs the instance until ctx ends, then drains: listeners close, work in
 // hand ends, queues are flushed, all within server.drain. ready is called once
 // everything listens.
-func (a *App) Serve(ctx context.Context, ready func(Listening) error) error {
+func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening) error) error {
 	release, err := a.DB.Serve()
 	if err != nil {
 		return err
 	}
 	defer release()
-	in, err := a.newInstance(ctx)
+	in, err := a.newInstance(ctx, roles)
 	if err != nil {
 		return err
 	}
@@ -83,7 +91,7 @@ func (in *instance) close() {
 	}
 }
 
-func (a *App) newInstance(ctx context.Context) (in *instance, err error) {
+func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err error) {
 	in = &instance{}
 	defer func() {
 		if err != nil {
@@ -95,49 +103,61 @@ func (a *App) newInstance(ctx context.Context) (in *instance, err error) {
 	if err != nil {
 		return in, err
 	}
+	in.closers = append(in.closers, mail.verdicts.Close)
 	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run)
 	in.workers = append(in.workers, mail.workers...)
 
-	public := http.NewServeMux()
-	a.mountPublic(public, mail)
-	for _, l := range []struct {
-		name, listen string
-		mux          *http.ServeMux
-		bound        *net.Addr
-	}{
-		{"public", a.Config.Server.Listen, public, &in.listening.Public},
-		{"internal", a.Config.Server.InternalListen, http.NewServeMux(), &in.listening.Internal},
-		{"operations", a.Config.Server.OperationsListen, ops.Routes(a.metrics, mail.checks...), &in.listening.Operations},
-	} {
-		if *l.bound, err = a.openHTTP(ctx, in, l.name, l.listen, l.mux, observe); err != nil {
+	if roles == AllRoles {
+		if err := a.openDoors(ctx, in, mail, observe); err != nil {
 			return in, err
 		}
+	}
+	err = a.openHTTP(ctx, in, "operations", []string{a.Config.Server.OperationsListen}, ops.Routes(a.metrics, mail.checks...),
+		observe, &in.listening.Operations)
+	if err != nil {
+		return in, err
 	}
 	return in, mail.openPolicy(ctx, in, a.Config.Authroute.Policy)
 }
 
-// openHTTP binds one listener; its server is a door.
-func (a *App) openHTTP(ctx context.Context, in *instance, name, listen string, mux *http.ServeMux, observe *ops.HTTP) (net.Addr, error) {
+// openDoors binds the listeners of people and programs: public and internal.
+func (a *App) openDoors(ctx context.Context, in *instance, m *mail, observe *ops.HTTP) error {
+	public := http.NewServeMux()
+	a.mountPublic(public, m)
+	err := a.openHTTP(ctx, in, "public", a.Config.Server.Listen, public, observe, &in.listening.Public)
+	if err != nil {
+		return err
+	}
+	// The service API of login and accounts comes here; until then every path is unknown.
+	return a.openHTTP(ctx, in, "internal", []string{a.Config.Server.InternalListen}, http.NewServeMux(), observe, &in.listening.Internal)
+}
+
+// openHTTP binds the listeners of one mux; their servers are doors.
+func (a *App) openHTTP(ctx context.Context, in *instance, name string, listen []string, mux *http.ServeMux, observe *ops.HTTP, bound *[]string) error {
 	s := a.Config.Server
 	h, err := web.Wrap(mux, web.Options{
-		Hosts: append([]string{s.Origin}, s.Names...), Proxies: config.Prefixes(s.TrustedProxies), Observe: observe.Of(name), Limiter: newEdge(),
+		Hosts: append([]string{s.Origin}, s.Names...), Proxies: config.Prefixes(s.TrustedProxies),
+		Observe: observe.Of(name), Limiter: newEdge(),
 		Inner: []web.Middleware{web.Authenticate(account.NewAuthenticator(a.Accounts))},
 	})
 	if err != nil {
-		return nil, err
-	}
-	l, err := bind(ctx, in, "server."+name+"Listen", "tcp", listen)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	o := web.ServerOptions{Drain: s.Drain.D()}
 	if name == "public" && s.TLSCertFile != "" {
 		if o.TLS, err = tlsConfig(s.TLSCertFile, s.TLSKeyFile); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	in.doors = append(in.doors, web.NewServer(name, l, h, o).Run)
-	return l.Addr(), nil
+	for _, address := range listen {
+		l, err := bind(ctx, in, "server listener "+name, "tcp", address)
+		if err != nil {
+			return err
+		}
+		*bound = append(*bound, l.Addr().String())
+		in.doors = append(in.doors, web.NewServer(name, l, h, o).Run)
+	}
+	return nil
 }
 
 // mountPublic mounts everything that the public listener serves.

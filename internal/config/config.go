@@ -29,7 +29,7 @@ type Config struct {
 type Server struct {
 	Origin           string   `yaml:"origin" doc:"Public origin as browsers and clients write it, such as https://auth.example.org"`
 	Names            []string `yaml:"names" doc:"Further host names that requests may carry; all others get 421"`
-	Listen           string   `yaml:"listen" doc:"Public listener: API, key registry, revocation list"`
+	Listen           []string `yaml:"listen" doc:"Public listeners: API, key registry, revocation list"`
 	InternalListen   string   `yaml:"internalListen" doc:"Service API for this product's own processes; keep it off the internet"`
 	OperationsListen string   `yaml:"operationsListen" doc:"Health, readiness and metrics"`
 	TLSCertFile      string   `yaml:"tlsCertFile" doc:"PEM certificate chain of the public listener; reloaded by SIGHUP"`
@@ -112,7 +112,7 @@ func Default() Config {
 	return Config{
 		Server: Server{
 			Origin: "http://localhost:8080",
-			Listen: "127.0.0.1:8080", InternalListen: "127.0.0.1:8090", OperationsListen: "127.0.0.1:9464",
+			Listen: []string{"127.0.0.1:8080"}, InternalListen: "127.0.0.1:8090", OperationsListen: "127.0.0.1:9464",
 			DataDir: ".", Drain: Duration(30 * time.Second),
 		},
 		Store:     Store{Migrate: "auto"},

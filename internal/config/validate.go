@@ -19,16 +19,16 @@ func (s *Server) validate() (problems []error) {
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
 		problems = append(problems, fmt.Errorf("server.origin: %q is not an origin (try https://auth.example.org)", s.Origin))
 	}
-	for key, addr := range map[string]string{
-		"server.listen": s.Listen, "server.internalListen": s.InternalListen, "server.operationsListen": s.OperationsListen,
-	} {
-		problems = appendIf(problems, checkListen(key, addr))
+	for _, addr := range s.Listen {
+		problems = appendIf(problems, checkListen("server.listen", addr))
+		if s.TLSCertFile == "" && len(s.TrustedProxies) == 0 && !loopback(addr) {
+			problems = append(problems, fmt.Errorf("server.listen: %s is reachable from outside without TLS: set server.tlsCertFile and tlsKeyFile, or server.trustedProxies where a proxy ends TLS", addr))
+		}
 	}
+	problems = appendIf(problems, checkListen("server.internalListen", s.InternalListen))
+	problems = appendIf(problems, checkListen("server.operationsListen", s.OperationsListen))
 	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
 		problems = append(problems, errors.New("server.tlsCertFile, server.tlsKeyFile: want both or neither"))
-	}
-	if s.TLSCertFile == "" && len(s.TrustedProxies) == 0 && !loopback(s.Listen) {
-		problems = append(problems, fmt.Errorf("server.listen: %s is reachable from outside without TLS: set server.tlsCertFile and tlsKeyFile, or server.trustedProxies where a proxy ends TLS", s.Listen))
 	}
 	return problems
 }
