@@ -5,10 +5,11 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
-	"signet/authproof"
 	"strings"
 	"testing"
 	"time"
+
+	"signet/authproof"
 )
 
 var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

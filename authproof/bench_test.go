@@ -2,9 +2,10 @@ package authproof_test
 
 import (
 	"crypto/ed25519"
-	"signet/authproof"
 	"testing"
 	"time"
+
+	"signet/authproof"
 )
 
 func BenchmarkParse(b *testing.B) {

@@ -6,9 +6,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"signet/authproof"
 	"testing"
 	"time"
+
+	"signet/authproof"
 )
 
 // FuzzParse holds Parse against encoding/json, which is more lenient: whatever

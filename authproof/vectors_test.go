@@ -7,9 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"signet/authproof"
 	"testing"
 	"time"
+
+	"signet/authproof"
 )
 
 // vectors are what test/authroute/vectors.py wrote, with an implementation that

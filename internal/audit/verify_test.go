@@ -114,67 +114,114 @@ func TestRemovedMovedAndAddedRowsAreFoundAndNamed(t *testing.T) {
 		do   []string
 		want func(in *installation, t *testing.T) []string
 	}{
-		{"one in the middle", []string{`DELETE FROM audit_events WHERE sequence = 5`},
-			func(*installation, *testing.T) []string { return []string{"missing 1/5"} }},
-		{"several", []string{`DELETE FROM audit_events WHERE sequence IN (3, 4, 7)`},
-			func(*installation, *testing.T) []string { return []string{"missing 1/3", "missing 1/7"} }},
-		{"the first", []string{`DELETE FROM audit_events WHERE sequence = 1`},
-			func(*installation, *testing.T) []string { return []string{"missing 1/1"} }},
-		{"the last", []string{`DELETE FROM audit_events WHERE sequence = 10`},
-			func(*installation, *testing.T) []string { return []string{"missing 1/10", "missing 1/10"} }}, // by the chain and by the head
-		{"the last, and the end moved back", []string{
-			`UPDATE audit_chains SET sequence = 9, mac = (SELECT mac FROM audit_events WHERE sequence = 9)`,
-			`DELETE FROM audit_events WHERE sequence = 10`},
-			func(*installation, *testing.T) []string { return []string{"missing 1/10", "missing 1/10"} }},
-		{"all", []string{`DELETE FROM audit_events`, `DELETE FROM audit_chains`},
-			func(*installation, *testing.T) []string { return []string{"missing 1/1", "missing 1/10"} }},
-		{"rows and heads", []string{`DELETE FROM audit_events`, `DELETE FROM audit_chains`, `DELETE FROM audit_heads`},
-			func(*installation, *testing.T) []string { return []string{"head", "missing 1/10"} }}, // by the file
-		{"two swapped", []string{
-			`UPDATE audit_events SET sequence = 99 WHERE sequence = 4`,
-			`UPDATE audit_events SET sequence = 4 WHERE sequence = 5`,
-			`UPDATE audit_events SET sequence = 5 WHERE sequence = 99`},
+		{
+			"one in the middle",
+			[]string{`DELETE FROM audit_events WHERE sequence = 5`},
+			func(*installation, *testing.T) []string { return []string{"missing 1/5"} },
+		},
+		{
+			"several",
+			[]string{`DELETE FROM audit_events WHERE sequence IN (3, 4, 7)`},
+			func(*installation, *testing.T) []string { return []string{"missing 1/3", "missing 1/7"} },
+		},
+		{
+			"the first",
+			[]string{`DELETE FROM audit_events WHERE sequence = 1`},
+			func(*installation, *testing.T) []string { return []string{"missing 1/1"} },
+		},
+		{
+			"the last",
+			[]string{`DELETE FROM audit_events WHERE sequence = 10`},
+			func(*installation, *testing.T) []string { return []string{"missing 1/10", "missing 1/10"} },
+		}, // by the chain and by the head
+		{
+			"the last, and the end moved back",
+			[]string{
+				`UPDATE audit_chains SET sequence = 9, mac = (SELECT mac FROM audit_events WHERE sequence = 9)`,
+				`DELETE FROM audit_events WHERE sequence = 10`,
+			},
+			func(*installation, *testing.T) []string { return []string{"missing 1/10", "missing 1/10"} },
+		},
+		{
+			"all",
+			[]string{`DELETE FROM audit_events`, `DELETE FROM audit_chains`},
+			func(*installation, *testing.T) []string { return []string{"missing 1/1", "missing 1/10"} },
+		},
+		{
+			"rows and heads",
+			[]string{`DELETE FROM audit_events`, `DELETE FROM audit_chains`, `DELETE FROM audit_heads`},
+			func(*installation, *testing.T) []string { return []string{"head", "missing 1/10"} },
+		}, // by the file
+		{
+			"two swapped",
+			[]string{
+				`UPDATE audit_events SET sequence = 99 WHERE sequence = 4`,
+				`UPDATE audit_events SET sequence = 4 WHERE sequence = 5`,
+				`UPDATE audit_events SET sequence = 5 WHERE sequence = 99`,
+			},
 			// The row after them was chained to the one that now stands before it.
 			func(in *installation, t *testing.T) []string {
 				return []string{"altered 1/4 " + in.id(t, 4), "altered 1/5 " + in.id(t, 5), "altered 1/6 " + in.id(t, 6)}
-			}},
-		{"two swapped with their macs kept in place", []string{
-			`UPDATE audit_events SET mac = (SELECT b.mac FROM audit_events b WHERE b.sequence = 9 - audit_events.sequence) WHERE sequence IN (4, 5)`,
-			`UPDATE audit_events SET sequence = 99 WHERE sequence = 4`,
-			`UPDATE audit_events SET sequence = 4 WHERE sequence = 5`,
-			`UPDATE audit_events SET sequence = 5 WHERE sequence = 99`},
+			},
+		},
+		{
+			"two swapped with their macs kept in place",
+			[]string{
+				`UPDATE audit_events SET mac = (SELECT b.mac FROM audit_events b WHERE b.sequence = 9 - audit_events.sequence) WHERE sequence IN (4, 5)`,
+				`UPDATE audit_events SET sequence = 99 WHERE sequence = 4`,
+				`UPDATE audit_events SET sequence = 4 WHERE sequence = 5`,
+				`UPDATE audit_events SET sequence = 5 WHERE sequence = 99`,
+			},
 			func(in *installation, t *testing.T) []string {
 				return []string{"altered 1/4 " + in.id(t, 4), "altered 1/5 " + in.id(t, 5)}
-			}},
-		{"one moved to another chain", []string{`UPDATE audit_events SET chain = 2, sequence = 1 WHERE sequence = 5`},
+			},
+		},
+		{
+			"one moved to another chain",
+			[]string{`UPDATE audit_events SET chain = 2, sequence = 1 WHERE sequence = 5`},
 			func(in *installation, t *testing.T) []string {
 				var id string
 				if err := in.db.SQL().QueryRowContext(t.Context(), `SELECT id FROM audit_events WHERE chain = 2`).Scan(&id); err != nil {
 					t.Fatal(err)
 				}
 				return []string{"missing 1/5", "altered 2/1 " + id, "altered 2/1"}
-			}},
-		{"one added at the end", []string{
-			`INSERT INTO audit_events (id, at, actor_kind, actor_id, account_id, action, target, outcome, reason, request_id, address, detail, chain, sequence, mac)
-			 SELECT 'new', at, actor_kind, actor_id, account_id, action, target, outcome, reason, request_id, address, detail, chain, 11, mac
-			 FROM audit_events WHERE sequence = 10`},
-			func(*installation, *testing.T) []string { return []string{"altered 1/11 new", "altered 1/11"} }},
-		{"one added, and the end moved on", []string{
-			`INSERT INTO audit_events (id, at, actor_kind, actor_id, account_id, action, target, outcome, reason, request_id, address, detail, chain, sequence, mac)
+			},
+		},
+		{
+			"one added at the end",
+			[]string{
+				`INSERT INTO audit_events (id, at, actor_kind, actor_id, account_id, action, target, outcome, reason, request_id, address, detail, chain, sequence, mac)
 			 SELECT 'new', at, actor_kind, actor_id, account_id, action, target, outcome, reason, request_id, address, detail, chain, 11, mac
 			 FROM audit_events WHERE sequence = 10`,
-			`UPDATE audit_chains SET sequence = 11`},
-			func(*installation, *testing.T) []string { return []string{"altered 1/11 new"} }},
-		{"one unlinked", []string{`UPDATE audit_events SET chain = NULL, sequence = NULL, mac = NULL WHERE sequence = 5`},
+			},
+			func(*installation, *testing.T) []string { return []string{"altered 1/11 new", "altered 1/11"} },
+		},
+		{
+			"one added, and the end moved on",
+			[]string{
+				`INSERT INTO audit_events (id, at, actor_kind, actor_id, account_id, action, target, outcome, reason, request_id, address, detail, chain, sequence, mac)
+			 SELECT 'new', at, actor_kind, actor_id, account_id, action, target, outcome, reason, request_id, address, detail, chain, 11, mac
+			 FROM audit_events WHERE sequence = 10`,
+				`UPDATE audit_chains SET sequence = 11`,
+			},
+			func(*installation, *testing.T) []string { return []string{"altered 1/11 new"} },
+		},
+		{
+			"one unlinked",
+			[]string{`UPDATE audit_events SET chain = NULL, sequence = NULL, mac = NULL WHERE sequence = 5`},
 			func(in *installation, t *testing.T) []string {
 				var id string
 				if err := in.db.SQL().QueryRowContext(t.Context(), `SELECT id FROM audit_events WHERE mac IS NULL`).Scan(&id); err != nil {
 					t.Fatal(err)
 				}
 				return []string{"missing 1/5", "unlinked " + id}
-			}},
-		{"the end forged", []string{`UPDATE audit_chains SET mac = 'x'`},
-			func(*installation, *testing.T) []string { return []string{"altered 1/10"} }},
+			},
+		},
+		{
+			"the end forged",
+			[]string{`UPDATE audit_chains SET mac = 'x'`},
+			func(*installation, *testing.T) []string { return []string{"altered 1/10"} },
+		},
 	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		in := install(t, d)

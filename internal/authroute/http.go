@@ -84,7 +84,8 @@ type output[T any] struct{ Body T }
 
 func (h handler) list(ctx context.Context, in *struct {
 	Include string `query:"include" enum:"revoked" doc:"revoked lists revoked keys too"`
-}) (*output[[]keyJSON], error) {
+},
+) (*output[[]keyJSON], error) {
 	keys, err := h.Registry.List(ctx, in.Include == "revoked")
 	if err != nil {
 		return nil, err
@@ -108,7 +109,8 @@ func (h handler) primary(ctx context.Context, in *struct {
 			Signature string `json:"signature"`
 		} `json:"recertify,omitempty" doc:"New certificates for subkeys of the old primary key; the others are revoked"`
 	}
-}) (*output[keyJSON], error) {
+},
+) (*output[keyJSON], error) {
 	b := in.Body
 	n := NewPrimary{
 		PublicKey: b.PublicKey, Address: strings.ToLower(b.Address), Timestamp: b.Timestamp,
@@ -133,7 +135,8 @@ func (h handler) generate(ctx context.Context, in *struct {
 		Signature       string `json:"signature" doc:"By the primary key: the certificate"`
 		SubkeySignature string `json:"subkey_signature" doc:"By the subkey itself"`
 	}
-}) (*output[keyJSON], error) {
+},
+) (*output[keyJSON], error) {
 	b := in.Body
 	k, err := h.Registry.Generate(ctx, NewSubkey{
 		KeyID: b.KeyID, PublicKey: b.PublicKey, ExpiresAt: b.ExpiresAt, Address: strings.ToLower(b.Address),
@@ -158,7 +161,8 @@ func (h handler) delegate(ctx context.Context, in *struct {
 		Address   string `json:"address,omitempty"`
 		ExpiresAt string `json:"expires_at"`
 	}
-}) (*output[delegationJSON], error) {
+},
+) (*output[delegationJSON], error) {
 	d, err := h.Registry.Delegate(ctx, strings.ToLower(in.Body.Address), in.Body.ExpiresAt)
 	if err != nil {
 		return nil, err
@@ -175,7 +179,8 @@ func (h handler) revoke(ctx context.Context, in *struct {
 	Body  struct {
 		Reason string `json:"reason,omitempty" doc:"Kept; published is only unspecified, keyCompromise, superseded or cessation"`
 	} `required:"false"`
-}) (*output[statusJSON], error) {
+},
+) (*output[statusJSON], error) {
 	if err := h.Registry.Revoke(ctx, in.KeyID, in.Body.Reason); err != nil {
 		return nil, err
 	}
@@ -190,7 +195,8 @@ type eventJSON struct {
 
 func (h handler) events(ctx context.Context, in *struct {
 	KeyID string `path:"key_id"`
-}) (*output[[]eventJSON], error) {
+},
+) (*output[[]eventJSON], error) {
 	events, err := h.Registry.Events(ctx, in.KeyID)
 	if err != nil {
 		return nil, err

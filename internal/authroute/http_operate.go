@@ -50,7 +50,8 @@ func (h handler) verifications(ctx context.Context, in *struct {
 	To        string `query:"to" doc:"Before this RFC 3339 time"`
 	Cursor    string `query:"cursor" doc:"next of the page before"`
 	Limit     int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
-}) (*output[pageJSON], error) {
+},
+) (*output[pageJSON], error) {
 	f := Filter{MessageID: in.MessageID, Sender: in.Sender, KeyID: in.KeyID, Result: Result(in.Result)}
 	var err error
 	if f.From, err = instant("from", in.From); err != nil {
@@ -119,7 +120,8 @@ func (h handler) setDomain(ctx context.Context, in *struct {
 	Body   struct {
 		Mode string `json:"mode" enum:"monitor,quarantine,enforce,require"`
 	}
-}) (*output[domainJSON], error) {
+},
+) (*output[domainJSON], error) {
 	if err := h.Domains.SetMode(ctx, in.Domain, Mode(in.Body.Mode)); err != nil {
 		return nil, err
 	}
@@ -128,7 +130,8 @@ func (h handler) setDomain(ctx context.Context, in *struct {
 
 func (h handler) unsetDomain(ctx context.Context, in *struct {
 	Domain string `path:"domain"`
-}) (*struct{}, error) {
+},
+) (*struct{}, error) {
 	return nil, h.Domains.Unset(ctx, in.Domain)
 }
 
@@ -153,7 +156,8 @@ func (h handler) startBypass(ctx context.Context, in *struct {
 		Seconds int    `json:"seconds" doc:"How long; 86400 at most"`
 		Reason  string `json:"reason" doc:"Why; it stands in the audit log"`
 	}
-}) (*output[bypassJSON], error) {
+},
+) (*output[bypassJSON], error) {
 	lasting := time.Duration(in.Body.Seconds) * time.Second
 	if err := h.Bypass.Start(ctx, lasting, in.Body.Reason); err != nil {
 		return nil, err

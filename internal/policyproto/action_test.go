@@ -1,9 +1,10 @@
 package policyproto_test
 
 import (
-	"signet/internal/policyproto"
 	"strings"
 	"testing"
+
+	"signet/internal/policyproto"
 )
 
 func TestAnswersHaveTheFormOfTheProtocol(t *testing.T) {

@@ -1,8 +1,9 @@
 package policyproto_test
 
 import (
-	"signet/internal/policyproto"
 	"testing"
+
+	"signet/internal/policyproto"
 )
 
 func TestProofIsFoundWhereItWasPut(t *testing.T) {

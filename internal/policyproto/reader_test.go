@@ -5,10 +5,11 @@ import (
 	"errors"
 	"io"
 	"os"
-	"signet/internal/policyproto"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"signet/internal/policyproto"
 
 	"github.com/google/go-cmp/cmp"
 )

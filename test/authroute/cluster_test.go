@@ -2,13 +2,14 @@ package authroute_test
 
 import (
 	"fmt"
-	"signet/authproof"
-	"signet/internal/db/dbtest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"signet/authproof"
+	"signet/internal/db/dbtest"
 
 	signettest "signet/test/signet"
 )

@@ -3,12 +3,13 @@ package authroute_test
 import (
 	"context"
 	"fmt"
-	"signet/authproof"
-	"signet/internal/db/dbtest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"signet/authproof"
+	"signet/internal/db/dbtest"
 
 	signettest "signet/test/signet"
 )

@@ -1,11 +1,12 @@
 package authroute_test
 
 import (
-	"signet/authproof"
-	"signet/test/postfix"
 	"strings"
 	"testing"
 	"time"
+
+	"signet/authproof"
+	"signet/test/postfix"
 
 	signettest "signet/test/signet"
 )

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
-	"signet/test/postfix"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"signet/test/postfix"
 
 	signettest "signet/test/signet"
 )

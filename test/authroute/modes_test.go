@@ -1,10 +1,11 @@
 package authroute_test
 
 import (
-	"signet/authproof"
-	"signet/test/postfix"
 	"testing"
 	"time"
+
+	"signet/authproof"
+	"signet/test/postfix"
 
 	signettest "signet/test/signet"
 )

@@ -8,11 +8,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"os/exec"
-	"signet/authproof"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"signet/authproof"
 )
 
 // second runs the implementation in Python, which was written from the specification,

@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"signet/authproof"
 	"slices"
 	"strings"
 	"testing"
+
+	"signet/authproof"
 )
 
 const (

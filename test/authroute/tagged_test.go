@@ -1,8 +1,9 @@
 package authroute_test
 
 import (
-	"signet/test/postfix"
 	"testing"
+
+	"signet/test/postfix"
 
 	signettest "signet/test/signet"
 )

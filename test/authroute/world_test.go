@@ -5,11 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"signet/test/postfix"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"signet/test/postfix"
 
 	signettest "signet/test/signet"
 )

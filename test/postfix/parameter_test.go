@@ -3,13 +3,14 @@ package postfix_test
 import (
 	"bytes"
 	"crypto/ed25519"
-	"signet/authproof"
-	"signet/internal/policyproto"
-	"signet/test/postfix"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"signet/authproof"
+	"signet/internal/policyproto"
+	"signet/test/postfix"
 )
 
 const malformed = "authroute:malformed"

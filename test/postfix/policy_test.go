@@ -2,9 +2,10 @@ package postfix_test
 
 import (
 	"net"
-	"signet/internal/policyproto"
 	"sync"
 	"testing"
+
+	"signet/internal/policyproto"
 )
 
 // policy is a policy service that keeps what it was asked and gives one answer.

@@ -1,9 +1,10 @@
 package postfix_test
 
 import (
-	"signet/test/postfix"
 	"testing"
 	"time"
+
+	"signet/test/postfix"
 )
 
 const (

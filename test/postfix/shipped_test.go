@@ -4,9 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"signet/test/postfix"
 	"strings"
 	"testing"
+
+	"signet/test/postfix"
 )
 
 func TestShippedSettingsGiveNoWarning(t *testing.T) {

@@ -1,11 +1,12 @@
 package postfix_test
 
 import (
-	"signet/internal/policyproto"
-	"signet/test/postfix"
 	"slices"
 	"strings"
 	"testing"
+
+	"signet/internal/policyproto"
+	"signet/test/postfix"
 )
 
 const verdict = "Authenticated-Routing: pass key-id=abc"

@@ -1,10 +1,11 @@
 package postfix_test
 
 import (
-	"signet/internal/policyproto"
-	"signet/test/postfix"
 	"strings"
 	"testing"
+
+	"signet/internal/policyproto"
+	"signet/test/postfix"
 )
 
 func TestTaggedSenderIsPlainAtTheNextHop(t *testing.T) {

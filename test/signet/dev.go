@@ -4,9 +4,10 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"os"
-	"signet/internal/keyfile"
 	"strconv"
 	"testing"
+
+	"signet/internal/keyfile"
 )
 
 // Ready is the ready file of signet dev, as scripts read it.

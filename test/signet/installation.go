@@ -14,9 +14,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"signet/internal/seal"
 	"strings"
 	"testing"
+
+	"signet/internal/seal"
 )
 
 // Options say what an installation is like. The zero Options are an installation on

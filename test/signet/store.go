@@ -1,8 +1,9 @@
 package signettest
 
 import (
-	"signet/internal/db"
 	"testing"
+
+	"signet/internal/db"
 )
 
 // Count returns how many verdicts the store holds, without asking an instance.

@@ -3,11 +3,12 @@ package signettest
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"signet/authproof"
-	"signet/client"
 	"strings"
 	"testing"
 	"time"
+
+	"signet/authproof"
+	"signet/client"
 )
 
 // keyLife is how long subkeys are good unless a test says otherwise.

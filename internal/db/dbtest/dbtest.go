@@ -9,9 +9,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"signet/internal/db"
 	"sync"
 	"testing"
+
+	"signet/internal/db"
 )
 
 // Each runs f on every engine, with a migrated and empty store.

@@ -1,9 +1,10 @@
 package dbtest_test
 
 import (
+	"testing"
+
 	"signet/internal/db"
 	"signet/internal/db/dbtest"
-	"testing"
 )
 
 func TestOwnClusterKeepsItsRowsOverAStopAndACrash(t *testing.T) {

@@ -11,13 +11,14 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"signet/internal/db"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"signet/internal/db"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
