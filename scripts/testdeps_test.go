@@ -46,7 +46,7 @@ func (m machine) program(t *testing.T, name, script string) {
 		text += "echo " + name + ` "$@" >> ` + m.told + "\n"
 	}
 	path := filepath.Join(m.bin, name)
-	if err := os.WriteFile(path, []byte(text+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(path, []byte(text+script+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 }

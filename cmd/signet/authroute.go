@@ -79,7 +79,7 @@ func (cmd keygenCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	primaryFile := filepath.Join(cmd.Dir, "primary.pem")
-	primary, fresh, err := keyFor(primaryFile)
+	primary, err := keyFor(primaryFile)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (cmd keygenCmd) Run(ctx context.Context, c *console) error {
 	expires := time.Now().UTC().Truncate(time.Second).AddDate(0, 0, cmd.Days)
 	registered := "not registered: give --server, or run keygen again with it"
 	if cmd.Server != "" {
-		if err := cmd.register(ctx, c, primary, subkey, fresh, expires); err != nil {
+		if err := cmd.register(ctx, c, primary, subkey, expires); err != nil {
 			return errors.Join(err, os.Remove(subkeyFile))
 		}
 		registered = "registered at " + cmd.Server + " until " + expires.Format(time.DateOnly)
@@ -105,7 +105,7 @@ func (cmd keygenCmd) Run(ctx context.Context, c *console) error {
 		primaryFile, subkeyFile, id, registered)
 }
 
-func (cmd keygenCmd) register(ctx context.Context, c *console, primary, subkey ed25519.PrivateKey, fresh bool, expires time.Time) error {
+func (cmd keygenCmd) register(ctx context.Context, c *console, primary, subkey ed25519.PrivateKey, expires time.Time) error {
 	cl, err := cmd.client(c)
 	if err != nil {
 		return err
@@ -131,15 +131,15 @@ func (cmd keygenCmd) register(ctx context.Context, c *console, primary, subkey e
 }
 
 // keyFor returns the key in a file, and makes both where there is none.
-func keyFor(path string) (priv ed25519.PrivateKey, fresh bool, err error) {
+func keyFor(path string) (ed25519.PrivateKey, error) {
 	if _, err := os.Stat(path); err == nil {
-		priv, err = keyfile.Read(path)
-		return priv, false, err
+		return keyfile.Read(path)
 	}
-	if priv, err = newKey(); err != nil {
-		return nil, false, err
+	priv, err := newKey()
+	if err != nil {
+		return nil, err
 	}
-	return priv, true, keyfile.Write(path, priv)
+	return priv, keyfile.Write(path, priv)
 }
 
 func newKey() (ed25519.PrivateKey, error) {

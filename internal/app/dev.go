@@ -165,7 +165,7 @@ func newKeyFile(path string) (ed25519.PrivateKey, error) {
 
 // WriteReady writes r to path, mode 0600, by rename: who sees the file sees all of it.
 func WriteReady(path string, r Ready) error {
-	b, err := json.Marshal(r)
+	b, err := json.Marshal(r) //nolint:gosec // the file is for its owner alone, and holds what was seeded
 	if err != nil {
 		return err
 	}

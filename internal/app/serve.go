@@ -155,7 +155,7 @@ func (a *App) openHTTP(ctx context.Context, in *instance, name string, listen []
 			return err
 		}
 		*bound = append(*bound, l.Addr().String())
-		in.doors = append(in.doors, web.NewServer(name, l, h, o).Run)
+		in.doors = append(in.doors, web.NewServer(name, l, h, o).Run) //nolint:contextcheck // Run gets it
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -61,13 +62,11 @@ func ParsePlace(s string) (Place, error) {
 // rows until ctx ends, which then is no error.
 func (l *Log) Export(ctx context.Context, w io.Writer, from Place, follow bool) (Place, error) {
 	at := Place{}
-	for chain, seq := range from {
-		at[chain] = seq
-	}
+	maps.Copy(at, from)
 	for {
 		if err := l.exportRest(ctx, w, at); err != nil {
 			if follow && ctx.Err() != nil {
-				return at, nil
+				return at, nil //nolint:nilerr // the end of ctx is how following ends
 			}
 			return at, fmt.Errorf("export audit log: %w", err)
 		}

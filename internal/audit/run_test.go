@@ -232,8 +232,9 @@ func TestErrorThatStaysIsLoggedOnce(t *testing.T) {
 	}
 	stop := running(t, in.log)
 	await(t, "it is logged", func() bool { return count() > 0 })
-	in.log.RecordAlone(t.Context(), audit.Event{Action: "test.row"})
-	in.log.RecordAlone(t.Context(), audit.Event{Action: "test.row"})
+	for range 2 { // the store is away: that it fails is not what is tested here
+		_ = in.log.RecordAlone(t.Context(), audit.Event{Action: "test.row"})
+	}
 	stop()
 	if n := count(); n != 1 {
 		t.Errorf("logged %d times, want once:\n%s", n, log.String())

@@ -336,11 +336,12 @@ func (v *verifier) fileHeads(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if len(list) == 0 || list[0].number != h.Number {
+			switch {
+			case len(list) == 0 || list[0].number != h.Number:
 				v.badHead("head %d of %s is in the file and not in the store", h.Number, h.At.Format(time.RFC3339))
-			} else if list[0].payload != h.payload {
+			case list[0].payload != h.payload:
 				v.badHead("head %d is another in the file than in the store", h.Number)
-			} else {
+			default:
 				return nil // its rows were checked with the store's
 			}
 		}

@@ -89,8 +89,9 @@ func publicReason(s string) Reason {
 	switch r := Reason(s); r {
 	case KeyCompromise, Superseded, Cessation:
 		return r
+	default:
+		return Unspecified
 	}
-	return Unspecified
 }
 
 // Mode says what happens to mail of a sender domain whose proof does not hold.

@@ -86,7 +86,7 @@ func textReply(q *dns.Msg, ttl int, records ...string) *dns.Msg {
 	m := new(dns.Msg).SetReply(q)
 	for _, text := range records {
 		m.Answer = append(m.Answer, &dns.TXT{
-			Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: uint32(ttl)}, //nolint:gosec // small
+			Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: uint32(ttl)},
 			Txt: split(text),
 		})
 	}

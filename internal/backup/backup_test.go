@@ -166,7 +166,7 @@ func TestBackupRunsBesideWriters(t *testing.T) {
 		go func() {
 			n := 0
 			for ctx.Err() == nil {
-				if err := in.log.RecordAlone(t.Context(), audit.Event{Action: "test.beside"}); err != nil {
+				if err := in.log.RecordAlone(context.WithoutCancel(ctx), audit.Event{Action: "test.beside"}); err != nil {
 					t.Errorf("write beside the backup: %v", err)
 				}
 				n++
@@ -447,7 +447,7 @@ func TestPasswordStaysOutOfArgumentsAndErrors(t *testing.T) {
 	// Programs that show what they were given.
 	bin := t.TempDir()
 	script := "#!/bin/sh\necho \"args: $*\" >&2\n[ -n \"$PGPASSWORD\" ] && echo has-password >&2\nexit 1\n"
-	if err := os.WriteFile(filepath.Join(bin, "psql"), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(bin, "psql"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))

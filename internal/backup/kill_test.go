@@ -48,14 +48,14 @@ func victim(args []string) error {
 				return err
 			}
 		}
-		fmt.Println("done") // so that it is killed in the middle, not before
+		fmt.Fprintln(os.Stdout, "done") // so that it is killed in the middle, not before
 	}
 }
 
 // kill starts a victim and kills it a random while after its first round.
 func kill(t *testing.T, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test itself
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "SIGNET_TEST_VICTIM="+strings.Join(args, " "))
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -52,7 +52,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path []string, one, least s
 		d.problem(n, path, "anchors, aliases and tags are not supported: write the value out")
 		return
 	}
-	_, isText := v.Addr().Interface().(encoding.TextUnmarshaler)
+	_, isText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	switch {
 	case !isText && v.Kind() == reflect.Struct:
 		d.structure(n, v, path)
@@ -83,7 +83,7 @@ func (d *decoder) entries(n ast.Node, path []string) []*ast.MappingValueNode {
 	for _, e := range m.Values {
 		key := e.Key.GetToken().Value
 		if seen[key] {
-			d.problem(e.Key, append(path[:len(path):len(path)], key), "the key stands here twice")
+			d.problem(e.Key, under(path, key), "the key stands here twice")
 		}
 		seen[key] = true
 	}
@@ -93,7 +93,7 @@ func (d *decoder) entries(n ast.Node, path []string) []*ast.MappingValueNode {
 func (d *decoder) structure(n ast.Node, v reflect.Value, path []string) {
 	for _, e := range d.entries(n, path) {
 		key := e.Key.GetToken().Value
-		p := append(path[:len(path):len(path)], key)
+		p := under(path, key)
 		f, ok := fieldOf(v, key)
 		if !ok {
 			d.problem(e.Key, p, "no such key%s", didYouMean(v, key))
@@ -109,7 +109,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path []string) {
 		key := e.Key.GetToken().Value
 		item := reflect.New(v.Type().Elem()).Elem()
 		item.Set(reflect.ValueOf(defaultDomain()))
-		d.value(e.Value, item, append(path[:len(path):len(path)], key), "", "")
+		d.value(e.Value, item, under(path, key), "", "")
 		v.SetMapIndex(reflect.ValueOf(key), item)
 	}
 }
@@ -146,7 +146,7 @@ func scalar(n ast.Node) (string, bool) {
 // setText sets v from the text that the file or the environment holds. one lists
 // the only values allowed, least is the lowest number.
 func setText(v reflect.Value, one, least, text string) error {
-	if t, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if t, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		return t.UnmarshalText([]byte(text))
 	}
 	switch v.Kind() {

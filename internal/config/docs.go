@@ -55,7 +55,7 @@ func writeKey(b *strings.Builder, key string, l leaf) {
 
 // shown writes a default. That of a secret is none of anybody's.
 func shown(v reflect.Value) string {
-	if s, ok := v.Interface().(Secret); ok {
+	if s, ok := reflect.TypeAssert[Secret](v); ok {
 		if s == "" {
 			return ""
 		}
@@ -113,10 +113,11 @@ func flow(v reflect.Value) string {
 		slices.Sort(items)
 		return "{" + strings.Join(items, ", ") + "}"
 	case reflect.String:
-		if s, ok := v.Interface().(fmt.Stringer); ok {
+		if s, ok := reflect.TypeAssert[fmt.Stringer](v); ok {
 			return fmt.Sprintf("%q", s.String())
 		}
 		return fmt.Sprintf("%q", v.String())
+	default:
+		return fmt.Sprint(v.Interface())
 	}
-	return fmt.Sprint(v.Interface())
 }

@@ -60,12 +60,15 @@ func (l leaf) env() string {
 
 func (l leaf) secret() bool { return l.value.Type() == reflect.TypeFor[Secret]() }
 
+// under returns the path of a key below path, in memory of its own.
+func under(path []string, key string) []string { return append(slices.Clip(path), key) }
+
 // leaves lists the keys below v in the order of the structs. Maps count as one key.
 func leaves(v reflect.Value, path []string) []leaf {
 	var all []leaf
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		p := append(path[:len(path):len(path)], f.Tag.Get("yaml"))
+		p := under(path, f.Tag.Get("yaml"))
 		if f.Type.Kind() == reflect.Struct {
 			all = append(all, leaves(v.Field(i), p)...)
 			continue
@@ -135,8 +138,9 @@ func setEnvironment(l leaf, value string) error {
 			l.value.Set(reflect.Append(l.value, e))
 		}
 		return nil
+	default:
+		return setText(l.value, l.field.Tag.Get("one"), l.field.Tag.Get("min"), value)
 	}
-	return setText(l.value, l.field.Tag.Get("one"), l.field.Tag.Get("min"), value)
 }
 
 // reloadable are the keys that a running instance applies at SIGHUP; certificates

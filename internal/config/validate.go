@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -69,7 +70,7 @@ func checkListen(key, addr string) error {
 	if err != nil || port == "" {
 		return fmt.Errorf("%s: %q is not HOST:PORT (try 127.0.0.1:8080)", key, addr)
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%s: %q is not a port", key, port)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -47,13 +48,11 @@ func createPrivate(path string) error {
 }
 
 func sqliteDSN(path string, extra ...string) string {
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)" +
-		"&_time_integer_format=unix_micro&_inttotime=1"
-	for _, e := range extra {
-		dsn += "&" + e
-	}
-	return dsn
+	options := append([]string{
+		"_pragma=busy_timeout(5000)", "_pragma=journal_mode(WAL)", "_pragma=foreign_keys(1)",
+		"_time_integer_format=unix_micro", "_inttotime=1",
+	}, extra...)
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(options, "&")
 }
 
 // relaxedSQLite runs fn with a commit that leaves the write to the operating

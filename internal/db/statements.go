@@ -110,7 +110,7 @@ func (c *cachingConn) prepared(ctx context.Context, query string) (*statement, e
 			return nil, err
 		}
 	}
-	prepared, err := c.sqliteConn.PrepareContext(ctx, query)
+	prepared, err := c.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func TestEnvironmentHoldsTheSameKeysInOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // own path
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

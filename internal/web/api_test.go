@@ -76,7 +76,7 @@ func TestBadRequestsAreRefusedByName(t *testing.T) {
 		{"same member by escape", "/1", asJSON, `{"name":"a","n\u0061me":"hunter2"}`, 400, "malformed", "name"},
 		{"too deep", "/1", asJSON, `{"name":"a","any":` + deep + `}`, 400, "malformed", ""},
 		{"bottomless", "/1", asJSON, strings.Repeat("[", 90_000), 400, "malformed", ""},
-		{"unknown member", "/1", asJSON, `{"name":"a","nmae":"hunter2"}`, 422, "invalid", "nmae"},
+		{"unknown member", "/1", asJSON, `{"name":"a","nam":"hunter2"}`, 422, "invalid", "nam"},
 		{"other case", "/1", asJSON, `{"name":"a","Name":"hunter2"}`, 422, "invalid", "Name"},
 		{"unknown member inside", "/1", asJSON, `{"name":"a","parts":[{"id":"x","hm":1}]}`, 422, "invalid", "parts[0].hm"},
 		{"member missing", "/1", asJSON, `{}`, 422, "invalid", "name"},
@@ -212,7 +212,7 @@ func TestHandlersDecodeJSONAsStrictly(t *testing.T) {
 		field                   string
 	}{
 		{"good", asJSON, `{"name":"a"}`, 204, ""},
-		{"unknown", asJSON, `{"name":"a","nmae":"hunter2"}`, 422, "nmae"},
+		{"unknown", asJSON, `{"name":"a","nam":"hunter2"}`, 422, "nam"},
 		{"twice", asJSON, `{"name":"a","name":"hunter2"}`, 400, "name"},
 		{"other type", asJSON, `{"count":"hunter2"}`, 422, "count"},
 		{"fraction", asJSON, `{"count":1.2222}`, 422, "count"},

@@ -16,7 +16,7 @@ func AccessLog(observe func(status int, took time.Duration)) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r, rec, began := withRoute(r), recorderOf(w), time.Now()
-			defer func() {
+			defer func() { //nolint:contextcheck // the deferred function uses the request's
 				req, took := ticket.RequestFrom(r.Context()), time.Since(began)
 				slog.InfoContext(r.Context(), "request answered", "request", req.ID, "address", req.Address,
 					"method", methodLabel(r.Method), "route", routeOf(r), "status", rec.status, "bytes", rec.bytes, "took", took)
@@ -45,12 +45,12 @@ func methodLabel(m string) string {
 func Recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := recorderOf(w)
-		defer func() {
+		defer func() { //nolint:contextcheck // the deferred function uses the request's
 			v := recover()
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler {
+			if v == http.ErrAbortHandler { //nolint:errorlint // it is the panic's value, as net/http compares it
 				panic(v) // the way to cut the connection; net/http knows it
 			}
 			slog.ErrorContext(r.Context(), "handler panicked", "request", ticket.RequestFrom(r.Context()).ID,

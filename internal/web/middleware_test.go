@@ -235,7 +235,7 @@ func TestStreamOutlivesTheDeadline(t *testing.T) {
 			if ticket.RequestFrom(ctx).ID == "" {
 				return errors.New("values are lost")
 			}
-			w.WriteHeader(204)
+			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}))
 		if w := do(t, wrap(t, mux, web.Options{}), "GET", "/stream", ""); w.Code != 204 {

@@ -140,7 +140,7 @@ func TestFailureAfterAnswerBeganCutsTheConnection(t *testing.T) {
 		return errors.New("source broke")
 	})
 	defer func() {
-		if v := recover(); v != http.ErrAbortHandler {
+		if v := recover(); v != http.ErrAbortHandler { //nolint:errorlint // a panic's value
 			t.Errorf("got panic %v, want http.ErrAbortHandler", v)
 		}
 	}()

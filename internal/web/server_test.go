@@ -123,10 +123,10 @@ func TestClientsThatDoNotReadAreCut(t *testing.T) {
 	})
 	address, _ := serve(t, h, web.ServerOptions{WriteTimeout: 200 * time.Millisecond})
 	c := dial(t, address)
-	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	_, _ = fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
 	select {
-	case <-done:
+	case <-done: //nolint:errcheck // it may fail or not: it must end
 	case <-time.After(10 * time.Second):
 		t.Error("handler still writes to a client that does not read")
 	}
@@ -281,7 +281,7 @@ func TestHandlersSeeTheTLSConnection(t *testing.T) {
 	defer model.Close()
 	address, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.TLS != nil, r.Proto)
-	}), web.ServerOptions{TLS: &tls.Config{Certificates: model.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}}) //nolint:gosec // Go's minimum
+	}), web.ServerOptions{TLS: &tls.Config{Certificates: model.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}})
 
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+address, http.NoBody)
 	if err != nil {

@@ -9,6 +9,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"signet/internal/ticket"
 )
@@ -18,8 +19,8 @@ type Middleware func(http.Handler) http.Handler
 
 // Chain puts the middleware around h; the first is the outermost.
 func Chain(h http.Handler, list ...Middleware) http.Handler {
-	for i := len(list) - 1; i >= 0; i-- {
-		h = list[i](h)
+	for _, m := range slices.Backward(list) {
+		h = m(h)
 	}
 	return h
 }

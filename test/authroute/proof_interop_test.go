@@ -20,7 +20,7 @@ import (
 // and returns what it printed and whether it was content.
 func second(t *testing.T, args ...string) (string, bool) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", append([]string{"authproof.py"}, args...)...) //nolint:gosec // the test's own words
+	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", append([]string{"authproof.py"}, args...)...)
 	cmd.Env = []string{"LANG=C.UTF-8"}
 	var said bytes.Buffer
 	cmd.Stderr = &said

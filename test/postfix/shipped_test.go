@@ -64,7 +64,7 @@ func TestEveryShippedFileIsExplained(t *testing.T) {
 // postconf returns what it prints, warnings included.
 func postconf(t *testing.T, dir, option string) string {
 	t.Helper()
-	said, err := exec.CommandContext(t.Context(), "/usr/sbin/postconf", "-c", dir, option).CombinedOutput() //nolint:gosec // constants
+	said, err := exec.CommandContext(t.Context(), "/usr/sbin/postconf", "-c", dir, option).CombinedOutput()
 	if err != nil {
 		t.Fatalf("postconf %s: %v\n%s", option, err, said)
 	}
@@ -73,15 +73,15 @@ func postconf(t *testing.T, dir, option string) string {
 
 func addFile(t *testing.T, to, from string) {
 	t.Helper()
-	text, err := os.ReadFile(from) //nolint:gosec // a shipped file
+	text, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := os.ReadFile(to) //nolint:gosec // in the test's directory
+	before, err := os.ReadFile(to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(to, append(before, text...), 0o600); err != nil { //nolint:gosec // in the test's directory
+	if err := os.WriteFile(to, append(before, text...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
