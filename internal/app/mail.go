@@ -66,7 +66,8 @@ func (a *App) newMail(ctx context.Context) (*mail, error) {
 // newGuard returns the guard of one-time values: in Redis where one is configured,
 // else in the database, which knows them after a restart too.
 func (a *App) newGuard(ctx context.Context, m *mail) (*once.Guard, error) {
-	space := once.Space{Name: authroute.ReplaySpace, Cap: proofCap}
+	// One key alone must not take the room of all others.
+	space := once.Space{Name: authroute.ReplaySpace, Cap: proofCap, Quota: proofCap / 10}
 	sql := once.NewSQL(a.DB)
 	m.workers = append(m.workers, sql.Run)
 	url := a.Config.Redis.URL.Reveal()
