@@ -170,18 +170,24 @@ func (h handler) delegate(ctx context.Context, in *struct {
 	return &output[delegationJSON]{delegationJSON{d.KeyID, d.PublicKey, d.Address, formatTime(d.Expires), d.SubkeySignature}}, nil
 }
 
+type revokeJSON struct {
+	Reason string `json:"reason,omitempty" doc:"Kept; published is only unspecified, keyCompromise, superseded or cessation"`
+}
+
 type statusJSON struct {
 	Status string `json:"status"`
 }
 
 func (h handler) revoke(ctx context.Context, in *struct {
-	KeyID string `path:"key_id"`
-	Body  struct {
-		Reason string `json:"reason,omitempty" doc:"Kept; published is only unspecified, keyCompromise, superseded or cessation"`
-	} `required:"false"`
+	KeyID string      `path:"key_id"`
+	Body  *revokeJSON // a pointer: it may be missing
 },
 ) (*output[statusJSON], error) {
-	if err := h.Registry.Revoke(ctx, in.KeyID, in.Body.Reason); err != nil {
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	if err := h.Registry.Revoke(ctx, in.KeyID, reason); err != nil {
 		return nil, err
 	}
 	return &output[statusJSON]{statusJSON{"revoked"}}, nil
