@@ -85,7 +85,9 @@ func Open(ctx context.Context, cfg config.Config) (a *App, err error) {
 func (a *App) build() {
 	now := time.Now
 	a.metrics = ops.NewRegistry(Version())
-	a.mailMetrics = authroute.NewMetrics(a.metrics, authroute.Sources{Adoption: a.adoption})
+	a.mailMetrics = authroute.NewMetrics(a.metrics, authroute.Sources{
+		Adoption: a.adoption, Bypassed: func() bool { return a.Bypass.On() },
+	})
 	a.Bus = push.New(a.DB)
 	a.Keys = authroute.NewKeyset(a.DB, a.Bus, now, a.mailMetrics.ObserveRevocation)
 	a.Audit = audit.New(a.DB, [32]byte(a.Seal.Derive("audit")), a.Node, audit.Options{HeadsFile: a.Config.HeadsFile(), Keep: a.Config.Audit.Keep.D()})

@@ -40,6 +40,9 @@ func (w *world) awaitBypass(t *testing.T, active bool) {
 		if state.Active != active {
 			return fmt.Errorf("active is %v", state.Active)
 		}
+		if shown := w.signet.Metric("authroute_bypass_active") == 1; shown != active {
+			return fmt.Errorf("metric says %v", shown)
+		}
 		return nil
 	})
 }
