@@ -20,15 +20,16 @@ import (
 )
 
 type authrouteCmd struct {
-	Keygen keygenCmd     `cmd:"" help:"Make a primary key and a subkey, and register them."`
-	Sign   signCmd       `cmd:"" help:"Make a proof for one mail."`
-	Verify verifyCmd     `cmd:"" help:"Check a proof against a public key."`
-	Keys   keysCmd       `cmd:"" help:"List keys: your own, or a user's as operator."`
-	Revoke revokeCmd     `cmd:"" help:"Revoke a key at once."`
-	Domain domainCmd     `cmd:"" help:"Show and set the mode of sender domains."`
-	Bypass bypassCmd     `cmd:"" help:"Break-glass: let all mail pass unverified for a time."`
-	Load   loadCmd       `cmd:"" help:"Load test a policy service and check every answer."`
-	Doctor mailDoctorCmd `cmd:"" help:"Check Postfix, keys, DNS and clock, and say what to change."`
+	Keygen  keygenCmd     `cmd:"" help:"Make a primary key and a subkey, and register them."`
+	Sign    signCmd       `cmd:"" help:"Make a proof for one mail."`
+	Verify  verifyCmd     `cmd:"" help:"Check a proof against a public key."`
+	Keys    keysCmd       `cmd:"" help:"List keys: your own, or a user's as operator."`
+	Revoke  revokeCmd     `cmd:"" help:"Revoke a key at once."`
+	Publish publishCmd    `cmd:"" help:"Print the DNS records of the hosted domains and their keys, to paste into a zone."`
+	Domain  domainCmd     `cmd:"" help:"Show and set the mode of sender domains."`
+	Bypass  bypassCmd     `cmd:"" help:"Break-glass: let all mail pass unverified for a time."`
+	Load    loadCmd       `cmd:"" help:"Load test a policy service and check every answer."`
+	Doctor  mailDoctorCmd `cmd:"" help:"Check Postfix, keys, DNS and clock, and say what to change."`
 }
 
 // remote are the flags of commands that call a server as a user.
@@ -302,6 +303,23 @@ func said(c *console, err error, format string, args ...any) error {
 	}
 	_, err = fmt.Fprintf(c.out, format+"\n", args...)
 	return err
+}
+
+type publishCmd struct{ store }
+
+// Run prints zone lines.
+func (cmd publishCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		lines, err := a.ZoneLines(ctx)
+		if err != nil {
+			return err
+		}
+		if len(lines) == 0 {
+			return usagef("no domains: list those that you host in the configuration, authroute.domains")
+		}
+		_, err = fmt.Fprintln(c.out, strings.Join(lines, "\n"))
+		return err
+	})
 }
 
 type domainCmd struct {

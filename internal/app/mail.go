@@ -121,6 +121,22 @@ func removeStaleSocket(ctx context.Context, path string) {
 	}
 }
 
+// ZoneLines returns what belongs into the DNS now. The caller is the operator.
+func (a *App) ZoneLines(ctx context.Context) ([]string, error) {
+	if err := a.Keys.Load(ctx); err != nil {
+		return nil, err
+	}
+	treated, err := a.Domains.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	z := authroute.Zone{Keys: a.Keys.AllLive(time.Now()), Node: a.Node.Public(), Origin: a.Config.Server.Origin}
+	for _, d := range treated {
+		z.Domains = append(z.Domains, d.Domain)
+	}
+	return z.Lines()
+}
+
 // domains returns the hosted domains of the configuration.
 func domains(c config.Authroute) authroute.DomainsConfig {
 	all := map[string]authroute.Domain{}
