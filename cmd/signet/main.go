@@ -84,7 +84,9 @@ func run(ctx context.Context, args []string, c console) int {
 		return exitUsage
 	}
 	if err := command.Run(); err != nil {
-		fmt.Fprintf(c.err, "signet: %v\n", err)
+		if !errors.Is(err, errRefused) {
+			fmt.Fprintf(c.err, "signet: %v\n", err)
+		}
 		return statusOf(err)
 	}
 	return 0
