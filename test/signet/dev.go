@@ -42,7 +42,7 @@ type DevInstance struct {
 func Dev(t testing.TB) *DevInstance {
 	t.Helper()
 	secrets := newSecrets(t)
-	base := freePorts(t)
+	base := FreePorts(t)
 	i := newInstance(t, base, secrets)
 	i.args = []string{"dev", "--data", t.TempDir(), "--base-port", strconv.Itoa(base), "--ready-file", i.readyFile, "--quiet"}
 	i.start()

@@ -124,7 +124,7 @@ func (n *Installation) JSON(out any, args ...string) {
 // a time.
 func (n *Installation) Start() *Instance {
 	n.t.Helper()
-	base := freePorts(n.t)
+	base := FreePorts(n.t)
 	data := n.data()
 	if !n.sqlite {
 		data = filepath.Join(n.dir, fmt.Sprintf("data-%d", base))

@@ -23,9 +23,9 @@ const (
 	portCount
 )
 
-// freePorts returns the first of ten neighbouring ports that are free now. They lie
+// FreePorts returns the first of ten neighbouring ports that are free now. They lie
 // below those that the kernel gives out itself.
-func freePorts(t testing.TB) int {
+func FreePorts(t testing.TB) int {
 	t.Helper()
 	const first, blocks = 20_000, 1_200
 	for range 100 {
