@@ -55,6 +55,8 @@ type Policy struct {
 	guests   *guests
 	recent   *memory[delivery, decided]
 	judging  atomic.Int64
+
+	strangers, broken, unrecorded sparse
 }
 
 // delivery is one attempt of a client to deliver one mail, as Postfix names it.
@@ -133,7 +135,7 @@ func (p *Policy) acceptAll(ctx context.Context, l net.Listener, party *party) er
 // welcome serves conn in the background where its host may ask.
 func (p *Policy) welcome(ctx context.Context, conn net.Conn, party *party) {
 	host, ok := p.hostOf(conn.RemoteAddr())
-	if !ok {
+	if !ok && p.strangers.due(p.config.Now()) {
 		slog.WarnContext(ctx, "a host that may not ask the policy service was turned away", "address", conn.RemoteAddr().String())
 	}
 	if !ok || !party.admit(conn) {
@@ -199,7 +201,9 @@ func (p *Policy) noteBroken(ctx context.Context, host string, err error) {
 		return
 	}
 	p.metrics.malformed.Inc()
-	slog.WarnContext(ctx, "a policy connection was closed", "host", host, "error", err)
+	if p.broken.due(p.config.Now()) {
+		slog.WarnContext(ctx, "a policy connection was closed", "host", host, "error", err)
+	}
 }
 
 // answer says what to do about one request.
@@ -244,7 +248,9 @@ func (p *Policy) decide(ctx context.Context, q *policyproto.Request, host string
 	p.metrics.verdict(v)
 	if err := p.verdicts.Record(ctx, verification(v, r, action, p.config.Now())); err != nil {
 		p.metrics.defaultAction(byQueue)
-		slog.ErrorContext(ctx, "a verdict was not recorded", "queue_id", q.QueueID, "error", err)
+		if p.unrecorded.due(p.config.Now()) {
+			slog.ErrorContext(ctx, "a verdict was not recorded", "queue_id", q.QueueID, "error", err)
+		}
 		if !v.Tagged {
 			return policyproto.Dunno()
 		}

@@ -13,7 +13,7 @@ import (
 
 // A batch goes in statements of these many rows, so that an engine meets few
 // different texts and keeps them prepared.
-var insertSizes = [...]int{100, 10, 1}
+var insertSizes = [...]int{20, 4, 1}
 
 const verificationColumns = `message_id, sender_email, key_id, verification_result, failure_reason, verified_at,
 	instance, queue_id, client_address, mode, action`

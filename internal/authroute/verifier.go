@@ -40,6 +40,7 @@ type Verifier struct {
 	keys    keyFinder
 	dns     *Resolver
 	replay  *Replay
+	unknown sparse
 }
 
 // NewVerifier returns a verifier of mail that takes the keys of hosted domains from
@@ -161,7 +162,9 @@ func (v *Verifier) use(ctx context.Context, q Request, p authproof.Proof, d Verd
 	})
 	switch {
 	case err != nil:
-		slog.WarnContext(ctx, "earlier uses of a proof are not known", "error", err)
+		if v.unknown.due(v.config.Now()) {
+			slog.WarnContext(ctx, "earlier uses of proofs are not known", "error", err)
+		}
 		return d.because(StoreTrouble)
 	case outcome == ReplayUse:
 		return d.because(Replayed)
