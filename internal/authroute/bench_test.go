@@ -15,6 +15,7 @@ import (
 	"signet/internal/authroute"
 	"signet/internal/db"
 	"signet/internal/db/dbtest"
+	"signet/internal/once"
 	"signet/internal/policyproto"
 )
 
@@ -23,15 +24,18 @@ const benchConnections = 64
 // BenchmarkPolicy asks the whole service over 64 TCP connections (parsing, key,
 // signature, replay store, verdict row) and, turn by turn, a bare loop over the same
 // sockets and codec that does nothing but ed25519.Verify. It reports the rate, and
-// the share of the bare rate that is left.
+// the share of the bare rate that is left, beside a load that signs: with used proofs in memory, and in the store.
 func BenchmarkPolicy(b *testing.B) {
-	for name, store := range map[string]func(testing.TB) *db.DB{"sqlite": dbtest.SQLite, "postgres": dbtest.Postgres} {
-		b.Run(name, func(b *testing.B) { benchmarkPolicy(b, store(b)) })
+	for name, open := range map[string]func(testing.TB) *db.DB{"sqlite": dbtest.SQLite, "postgres": dbtest.Postgres} {
+		b.Run("uses=memory/verdicts="+name, func(b *testing.B) { benchmarkPolicy(b, open(b), once.NewMemory()) })
+		b.Run("uses="+name+"/verdicts="+name, func(b *testing.B) { d := open(b); benchmarkPolicy(b, d, once.NewSQL(d)) })
 	}
 }
 
-func benchmarkPolicy(b *testing.B, d *db.DB) {
+func benchmarkPolicy(b *testing.B, d *db.DB, uses once.Store) {
 	in := newInstance(b, d, authroute.VerifierConfig{})
+	in.verifier = in.judgeWith(authroute.VerifierConfig{}, uses)
+	in.advance(time.Second) // memory began in this second
 	alice := in.register(b, "alice", "alice@example.org")
 	book := newBook(b, d)
 	stop := book.start()
@@ -42,20 +46,20 @@ func benchmarkPolicy(b *testing.B, d *db.DB) {
 	run(b, func(ctx context.Context) error { return serveBare(ctx, bare) })
 
 	ours, theirs := connect(b, l), connect(b, bare)
-	const turn = 4096
+	mail := func(n int) []byte {
+		proof := in.sign(b, alice.subkey, authproof.Claims{Sender: "alice@example.org", MessageID: fmt.Sprintf("<%d@x>", n)})
+		return []byte(request(fmt.Sprint("instance=", n), fmt.Sprint("queue_id=Q", n), "sasl_sender=authroute:"+proof))
+	}
 	pass := "action=PREPEND Authenticated-Routing: pass key-id=" + keyID(alice.subkey) + "\n\n"
+	const turn = 4096
 	var took, tookBare time.Duration
 	b.ResetTimer()
 	for done := 0; done < b.N; done += turn {
+		end := min(done+turn, b.N)
 		b.StopTimer()
-		requests := make([][]byte, min(turn, b.N-done))
-		for i := range requests {
-			proof := in.sign(b, alice.subkey, authproof.Claims{Sender: "alice@example.org", MessageID: fmt.Sprintf("<%d@x>", done+i)})
-			requests[i] = []byte(request(fmt.Sprint("instance=", done+i), fmt.Sprint("queue_id=Q", done+i), "sasl_sender=authroute:"+proof))
-		}
-		tookBare += askAll(b, theirs, requests, "action=DUNNO\n\n")
+		tookBare += askAll(b, theirs, done, end, mail, "action=DUNNO\n\n")
 		b.StartTimer()
-		took += askAll(b, ours, requests, pass)
+		took += askAll(b, ours, done, end, mail, pass)
 	}
 	b.StopTimer()
 	if err := stop(); err != nil {
@@ -91,16 +95,17 @@ func connect(tb testing.TB, l net.Listener) []net.Conn {
 	return conns
 }
 
-// askAll sends the requests over all connections, and returns how long it took.
-func askAll(tb testing.TB, conns []net.Conn, requests [][]byte, want string) time.Duration {
+// askAll sends the mails from one number to another over all connections, each signed
+// just before, as clients do, and returns how long it took.
+func askAll(tb testing.TB, conns []net.Conn, from, to int, mail func(n int) []byte, want string) time.Duration {
 	tb.Helper()
 	start := time.Now()
 	var group sync.WaitGroup
 	for i, conn := range conns {
 		group.Go(func() {
 			reply := make([]byte, len(want))
-			for n := i; n < len(requests); n += len(conns) {
-				if _, err := conn.Write(requests[n]); err != nil {
+			for n := from + i; n < to; n += len(conns) {
+				if _, err := conn.Write(mail(n)); err != nil {
 					tb.Error(err)
 					return
 				}

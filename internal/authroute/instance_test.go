@@ -42,8 +42,8 @@ type instance struct {
 }
 
 // eachInstance runs test on every engine.
-func eachInstance(t *testing.T, config authroute.VerifierConfig, test func(t *testing.T, in *instance)) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) { test(t, newInstance(t, d, config)) })
+func eachInstance(t *testing.T, test func(t *testing.T, in *instance)) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) { test(t, newInstance(t, d, authroute.VerifierConfig{})) })
 }
 
 // anInstance returns one on SQLite, for what the engine has no part in.
@@ -82,8 +82,13 @@ func newInstance(t testing.TB, d *db.DB, config authroute.VerifierConfig) *insta
 
 // judge returns a verifier of its own on the same store, as another instance has it.
 func (in *instance) judge(c authroute.VerifierConfig) *authroute.Verifier {
+	return in.judgeWith(c, once.NewSQL(in.db))
+}
+
+// judgeWith returns a verifier that keeps used proofs in store.
+func (in *instance) judgeWith(c authroute.VerifierConfig, store once.Store) *authroute.Verifier {
 	c.Window, c.Audiences, c.Now = authproof.Window, []string{relay}, in.Now
-	guard := once.New(in.db, once.NewSQL(in.db), nil, once.Space{Name: authroute.ReplaySpace, Cap: 100_000})
+	guard := once.New(in.db, store, nil, once.Space{Name: authroute.ReplaySpace, Cap: 10_000_000})
 	dns := authroute.NewResolver(authroute.ResolverConfig{Server: in.names.addr, Timeout: 400 * time.Millisecond, Now: in.Now}, in.metrics)
 	return authroute.NewVerifier(c, in.domains, in.bypass, in.keys, dns, authroute.NewReplay(guard, c.Window, in.Now))
 }
@@ -111,14 +116,14 @@ func run(t testing.TB, worker func(context.Context) error) {
 	})
 }
 
-// eventually waits until ok, for at most five seconds.
+// eventually waits until ok, for at most half a minute.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); <-tick.C {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within five seconds", what)
+			t.Fatalf("%s: not within half a minute", what)
 		}
 	}
 }

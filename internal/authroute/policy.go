@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -54,7 +53,7 @@ type Policy struct {
 	metrics  *Metrics
 	guests   *guests
 	recent   *memory[delivery, decided]
-	judging  atomic.Int64
+	desks    atomic.Int64 // that are open, some of them left behind
 
 	strangers, broken, unrecorded sparse
 }
@@ -147,7 +146,7 @@ func (p *Policy) welcome(ctx context.Context, conn net.Conn, party *party) {
 	go func() {
 		defer p.metrics.connections.Dec()
 		defer party.dismiss(conn)
-		p.serve(context.WithoutCancel(ctx), party.guest(conn), host)
+		p.serve(context.WithoutCancel(ctx), party.guest(conn), &conversation{host: host})
 	}()
 }
 
@@ -170,21 +169,35 @@ func (p *Policy) hostOf(remote net.Addr) (host string, ok bool) {
 	return a.String(), ok
 }
 
+// conversation is what a connection's requests have in common.
+type conversation struct {
+	host string // that asks
+	desk *desk  // nil before the first mail, and after one that took too long
+}
+
+func (c *conversation) leaveDesk() {
+	if c.desk != nil {
+		c.desk.close()
+		c.desk = nil
+	}
+}
+
 // serve answers the requests of one connection until either side ends it.
-func (p *Policy) serve(ctx context.Context, g *guest, host string) {
+func (p *Policy) serve(ctx context.Context, g *guest, c *conversation) {
+	defer c.leaveDesk()
 	in := policyproto.NewReader(g.Conn)
 	var q policyproto.Request
 	var out []byte
 	for g.rest(p.config.Idle) && in.Wait() == nil && g.reads(p.config.Partial) {
 		if err := in.Read(&q); err != nil {
-			p.noteBroken(ctx, host, err)
+			p.noteBroken(ctx, c.host, err)
 			return
 		}
 		if !g.works() {
 			return
 		}
 		start := time.Now()
-		action := p.answer(ctx, &q, host)
+		action := p.answer(ctx, c, &q)
 		out = action.AppendTo(out[:0])
 		if err := g.send(out, p.config.Partial); err != nil {
 			return
@@ -207,21 +220,21 @@ func (p *Policy) noteBroken(ctx context.Context, host string, err error) {
 }
 
 // answer says what to do about one request.
-func (p *Policy) answer(ctx context.Context, q *policyproto.Request, host string) policyproto.Action {
+func (p *Policy) answer(ctx context.Context, c *conversation, q *policyproto.Request) policyproto.Action {
 	switch q.ProtocolState {
 	case "MAIL", "RCPT", "DATA":
 	default:
 		return policyproto.Dunno()
 	}
-	this := delivery{host, q.Instance}
+	this := delivery{c.host, q.Instance}
 	envelope := q.Sender + "\n" + q.SASLSender
 	if before, ok := p.recent.get(this); ok && q.Instance != "" && before.envelope == envelope {
 		return before.again
 	}
-	action := p.decide(ctx, q, host)
+	action := p.decide(ctx, c, q)
 	if q.Instance != "" {
 		// What is kept must not hold on to the whole request.
-		this = delivery{host, strings.Clone(q.Instance)}
+		this = delivery{c.host, strings.Clone(q.Instance)}
 		p.recent.put(this, decided{envelope, repeated(action)})
 	}
 	return action
@@ -236,14 +249,14 @@ func repeated(a policyproto.Action) policyproto.Action {
 }
 
 // decide judges a mail and writes the verdict down.
-func (p *Policy) decide(ctx context.Context, q *policyproto.Request, host string) policyproto.Action {
+func (p *Policy) decide(ctx context.Context, c *conversation, q *policyproto.Request) policyproto.Action {
 	ctx, cancel := context.WithTimeout(ctx, p.config.Deadline)
 	defer cancel()
 	r := Request{
 		Carried:       policyproto.ProofFrom(q, p.config.Tagged),
-		ClientAddress: q.ClientAddress, Host: host, Instance: q.Instance, QueueID: q.QueueID,
+		ClientAddress: q.ClientAddress, Host: c.host, Instance: q.Instance, QueueID: q.QueueID,
 	}
-	v := p.judgeInTime(ctx, r)
+	v := p.judgeInTime(ctx, c, r)
 	action := Decide(v)
 	p.metrics.verdict(v)
 	if err := p.verdicts.Record(ctx, verification(v, r, action, p.config.Now())); err != nil {
@@ -258,34 +271,32 @@ func (p *Policy) decide(ctx context.Context, q *policyproto.Request, host string
 	return action
 }
 
-// judgeInTime judges a mail. Where that takes too long or fails, the verdict is temperror.
-func (p *Policy) judgeInTime(ctx context.Context, r Request) Verdict {
-	trouble := Verdict{Sender: r.Carried.Sender, Tagged: r.Carried.Form == policyproto.Tagged}
-	// Judges that outlive their deadline must not heap up.
-	if p.judging.Add(1) > 2*int64(p.config.MaxConnections) {
-		p.judging.Add(-1)
-		p.metrics.defaultAction(byOverload)
-		return trouble.because(Deadline)
+// judgeInTime judges a mail at the connection's desk. Where that takes too long the
+// verdict is temperror, and the connection has no desk any more.
+func (p *Policy) judgeInTime(ctx context.Context, c *conversation, r Request) Verdict {
+	if c.desk == nil {
+		// Desks that outlive their deadline must not heap up.
+		if p.desks.Load() >= 2*int64(p.config.MaxConnections) {
+			p.metrics.defaultAction(byOverload)
+			return r.unjudged(Deadline)
+		}
+		c.desk = openDesk(p.judge, p.metrics, &p.desks)
 	}
-	done := make(chan Verdict, 1)
-	go func() {
-		defer p.judging.Add(-1)
-		defer func() {
-			if panicked := recover(); panicked != nil {
-				p.metrics.defaultAction(byPanic)
-				slog.ErrorContext(ctx, "judging a mail panicked", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
-				done <- trouble.because(Trouble)
-			}
-		}()
-		done <- p.judge.Judge(ctx, r)
-	}()
+	c.desk.in <- errand{r, ctx}
 	select {
-	case v := <-done:
+	case v := <-c.desk.out:
 		return v
 	case <-ctx.Done():
 		p.metrics.defaultAction(byDeadline)
-		return trouble.because(Deadline)
+		c.leaveDesk()
+		return r.unjudged(Deadline)
 	}
+}
+
+// unjudged is the verdict on a mail that nothing was found out about.
+func (q Request) unjudged(c Cause) Verdict {
+	v := Verdict{Sender: q.Carried.Sender, Tagged: q.Carried.Form == policyproto.Tagged}
+	return v.because(c)
 }
 
 func verification(v Verdict, r Request, a policyproto.Action, now time.Time) Verification {

@@ -11,9 +11,15 @@ import (
 	"signet/internal/db"
 )
 
-// A batch goes in statements of these many rows, so that an engine meets few
-// different texts and keeps them prepared.
-var insertSizes = [...]int{20, 4, 1}
+// insertSizes is how many rows go in one statement: a few sizes, so that the engine
+// meets few different texts and keeps them prepared. SQLite looks each parameter up
+// among all of the statement's, PostgreSQL makes a round trip for each statement.
+func insertSizes(d db.Dialect) []int {
+	if d == db.SQLite {
+		return []int{5, 1}
+	}
+	return []int{50, 10, 1}
+}
 
 const verificationColumns = `message_id, sender_email, key_id, verification_result, failure_reason, verified_at,
 	instance, queue_id, client_address, mode, action`
@@ -21,7 +27,7 @@ const verificationColumns = `message_id, sender_email, key_id, verification_resu
 const verificationWidth = 11
 
 func insertVerifications(ctx context.Context, tx *db.Tx, batch []*Verification) error {
-	for _, size := range insertSizes {
+	for _, size := range insertSizes(tx.Dialect()) {
 		for len(batch) >= size {
 			if err := insertRows(ctx, tx, batch[:size]); err != nil {
 				return err

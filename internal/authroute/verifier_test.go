@@ -17,7 +17,7 @@ import (
 const passes = authroute.Cause("")
 
 func TestMailOfAHostedDomainIsJudgedByTheRegistry(t *testing.T) {
-	eachInstance(t, authroute.VerifierConfig{}, func(t *testing.T, in *instance) {
+	eachInstance(t, func(t *testing.T, in *instance) {
 		alice := in.register(t, "alice", "alice@example.org")
 		bob := in.register(t, "bob", "bob@example.org")
 		const sender = "alice@example.org"
@@ -78,7 +78,7 @@ func TestVerdictNamesTheKeyAndTheMessage(t *testing.T) {
 }
 
 func TestRevokedAndExpiredKeysFailBeforeTheSignatureIsLookedAt(t *testing.T) {
-	eachInstance(t, authroute.VerifierConfig{}, func(t *testing.T, in *instance) {
+	eachInstance(t, func(t *testing.T, in *instance) {
 		alice := in.register(t, "alice", "alice@example.org")
 		wrong := in.sign(t, alice.subkey, authproof.Claims{Sender: "other@example.org"})
 		in.advance(time.Hour)
@@ -222,7 +222,7 @@ func TestTaggedSenderIsJudgedAsThePlainOne(t *testing.T) {
 }
 
 func TestRevocationHoldsOnEveryInstanceWithinASecond(t *testing.T) {
-	eachInstance(t, authroute.VerifierConfig{}, func(t *testing.T, in *instance) {
+	eachInstance(t, func(t *testing.T, in *instance) {
 		alice := in.register(t, "alice", "alice@example.org")
 		other := newInstance(t, in.db, authroute.VerifierConfig{})
 		run(t, in.bus.Run)
