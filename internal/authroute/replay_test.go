@@ -94,7 +94,8 @@ func TestOfManyClientsOneWins(t *testing.T) {
 				got := verifiers[n%2].Judge(t.Context(), q).Cause
 				if got == passes {
 					won.Add(1)
-				} else if got == authroute.Replayed {
+				}
+				if got == authroute.Replayed {
 					lost.Add(1)
 				}
 			})
