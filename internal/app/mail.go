@@ -103,6 +103,12 @@ func (m *mail) openPolicy(ctx context.Context, in *instance, p config.Policy) er
 		if err != nil {
 			return err
 		}
+		if l.network == "unix" {
+			// Postfix is another user. Whoever is on this machine may ask, as on TCP.
+			if err := os.Chmod(l.address, 0o666); err != nil { //nolint:gosec // see above
+				return fmt.Errorf("%s: %w", l.key, err)
+			}
+		}
 		in.listening.Policy = append(in.listening.Policy, bound.Addr().String())
 		in.doors = append(in.doors, func(ctx context.Context) error { return m.policy.Serve(ctx, bound) })
 	}

@@ -138,7 +138,11 @@ func (a *App) openHTTP(ctx context.Context, in *instance, name string, listen []
 	h, err := web.Wrap(mux, web.Options{
 		Hosts: append([]string{s.Origin}, s.Names...), Proxies: config.Prefixes(s.TrustedProxies),
 		Observe: observe.Of(name), Limiter: newEdge(),
-		Inner: []web.Middleware{web.Authenticate(account.NewAuthenticator(a.Accounts))},
+		Inner: []web.Middleware{
+			recordRefusals(a.Audit, http.StatusUnauthorized), // nobody is proven yet
+			web.Authenticate(account.NewAuthenticator(a.Accounts)),
+			recordRefusals(a.Audit, http.StatusForbidden),
+		},
 	})
 	if err != nil {
 		return err

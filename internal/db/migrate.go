@@ -20,17 +20,16 @@ var migrations embed.FS
 // ErrPending says that the store's schema is older than this release.
 var ErrPending = errors.New("the store has migrations to run: run signet migrate (store.migrate is manual)")
 
-// ErrNewer says that the store's schema is newer than this release knows.
-var ErrNewer = errors.New("the store was written by a newer release: install that one, or restore a backup")
+// ErrNewer says that a backup was written by a newer release than this one.
+var ErrNewer = errors.New("the backup was written by a newer release: restore it with that one")
 
 // Migrate brings the schema to this release's. Instances that start together
-// wait for each other; one that is killed in the middle leaves whole migrations.
+// wait for each other; one that is killed in the middle leaves whole migrations. A
+// schema that is newer is left as it is: the release before must run on it, so
+// that instances can be upgraded one after the other, and back.
 func (d *DB) Migrate(ctx context.Context) error {
 	p, err := d.provider()
 	if err != nil {
-		return err
-	}
-	if err := d.refuseNewer(ctx, p); err != nil {
 		return err
 	}
 	unlock, err := d.lockMigration()
@@ -53,13 +52,10 @@ func (d *DB) lockMigration() (unlock func(), err error) {
 	return lockFile(strings.TrimPrefix(d.url, "sqlite:")+".migrate", syscall.LOCK_EX)
 }
 
-// CheckMigrated returns ErrPending or ErrNewer where the schema is not this release's.
+// CheckMigrated returns ErrPending where the schema is older than this release's.
 func (d *DB) CheckMigrated(ctx context.Context) error {
 	p, err := d.provider()
 	if err != nil {
-		return err
-	}
-	if err := d.refuseNewer(ctx, p); err != nil {
 		return err
 	}
 	pending, err := p.HasPending(ctx)
@@ -89,18 +85,6 @@ func (d *DB) NewestSchema() (int64, error) {
 	}
 	sources := p.ListSources()
 	return sources[len(sources)-1].Version, nil
-}
-
-func (d *DB) refuseNewer(ctx context.Context, p *goose.Provider) error {
-	have, err := p.GetDBVersion(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	sources := p.ListSources()
-	if n := len(sources); n > 0 && have > sources[n-1].Version {
-		return ErrNewer
-	}
-	return nil
 }
 
 func (d *DB) provider() (*goose.Provider, error) {
