@@ -91,6 +91,7 @@ func NewVerdicts(d *db.DB, a Auditor, m *Metrics, c VerdictsConfig) (*Verdicts, 
 		queue: make(chan *Verification, verdictQueue), done: make(chan struct{}),
 	}
 	m.watchQueue(func() int { return len(v.queue) })
+	m.gap(gapCrash, counter.gap) // before anybody can ask
 	return v, nil
 }
 
@@ -300,7 +301,6 @@ func (v *Verdicts) reportGap(ctx context.Context) {
 		return
 	}
 	slog.ErrorContext(ctx, "verdicts of an earlier run are missing", "verdicts", gap)
-	v.metrics.gap(gapCrash, gap)
 	pause := time.NewTicker(writeBackoff)
 	defer pause.Stop()
 	for {
