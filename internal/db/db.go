@@ -57,6 +57,7 @@ type DB struct {
 	url     string
 	write   *sql.DB
 	read    *sql.DB // the same as write on PostgreSQL
+	longest time.Duration
 }
 
 // Open opens the store at url, "sqlite:PATH" or "postgres://...". It connects
@@ -76,7 +77,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.url = url
+	d.url, d.longest = url, longest
 	if err := d.Ping(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s store: %w", d.dialect, err), d.Close())
 	}
@@ -105,35 +106,6 @@ func (d *DB) Ping(ctx context.Context) error {
 	var one int
 	return d.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
-
-// Tx is a transaction. It is passed by hand.
-type Tx struct {
-	tx      *sql.Tx
-	dialect Dialect
-	after   []func()
-}
-
-// ExecContext runs a statement.
-func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return t.tx.ExecContext(ctx, query, args...)
-}
-
-// QueryContext runs a query.
-func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return t.tx.QueryContext(ctx, query, args...)
-}
-
-// QueryRowContext runs a query of one row.
-func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return t.tx.QueryRowContext(ctx, query, args...)
-}
-
-// Dialect returns the engine.
-func (t *Tx) Dialect() Dialect { return t.dialect }
-
-// AfterCommit has fn called once the transaction is committed, in order, and
-// never where it is not.
-func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
 
 // View runs fn in a transaction that reads.
 func (d *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
@@ -192,6 +164,9 @@ type beginner interface {
 }
 
 func (d *DB) run(ctx context.Context, pool beginner, o *sql.TxOptions, fn func(tx *Tx) error) (err error) {
+	tx := &Tx{dialect: d.dialect, limit: time.Now().Add(d.longest)}
+	ctx, cancel := context.WithDeadline(ctx, tx.limit)
+	defer cancel()
 	stx, err := pool.BeginTx(ctx, o)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -204,7 +179,8 @@ func (d *DB) run(ctx context.Context, pool beginner, o *sql.TxOptions, fn func(t
 		// fn returned an error or panicked; a failed rollback only repeats what err says.
 		_ = stx.Rollback()
 	}()
-	tx := &Tx{tx: stx, dialect: d.dialect}
+	tx.tx = stx
+	defer tx.release()
 	if err := fn(tx); err != nil {
 		return err
 	}

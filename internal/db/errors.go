@@ -33,7 +33,8 @@ func IsFull(err error) bool {
 // socket, cannot be reached.
 func IsAway(err error) bool {
 	if code, ok := postgresCode(err); ok {
-		return strings.HasPrefix(code, connectionExceptions) || strings.HasPrefix(code, operatorShutdown) || code == tooManyConnections
+		return strings.HasPrefix(code, connectionExceptions) || strings.HasPrefix(code, operatorShutdown) ||
+			code == tooManyConnections || code == idleInTransaction
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true

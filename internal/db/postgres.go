@@ -30,10 +30,12 @@ func openPostgres(url string) (*DB, error) {
 	}
 	set("application_name", "signet")
 	set("timezone", "UTC")
-	// A transaction that hangs must not hold its locks for ever.
+	// A statement that hangs must not hold its locks for ever.
 	set("statement_timeout", "30000")
-	set("idle_in_transaction_session_timeout", "30000")
-	pool := sql.OpenDB(stdlib.GetConnector(*cfg))
+	// And those of an instance that was frozen, or that the network lost, must not keep
+	// the others waiting: between two statements we only compute.
+	set("idle_in_transaction_session_timeout", "2000")
+	pool := sql.OpenDB(stdlib.GetConnector(*cfg, stdlib.OptionShouldPing(new(doubt).unsure)))
 	pool.SetMaxOpenConns(poolSize)
 	pool.SetMaxIdleConns(poolSize)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -57,6 +59,7 @@ const (
 	tooManyConnections   = "53300"
 	lockNotAvailable     = "55P03"
 	queryCanceled        = "57014"
+	idleInTransaction    = "25P03"
 	connectionExceptions = "08"  // a class
 	operatorShutdown     = "57P" // shutdown, crash and start
 )
