@@ -134,26 +134,6 @@ func (s *Domains) Run(ctx context.Context) error {
 	return follow(ctx, s.bus, topicDomains, s.Load)
 }
 
-// follow calls load whenever the bus says that topic may have changed, which is
-// every second at the latest.
-func follow(ctx context.Context, bus Subscriber, topic string, load func(context.Context) error) error {
-	changes, cancel := bus.Subscribe(topic)
-	defer cancel()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changes:
-		}
-		err := load(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			slog.WarnContext(ctx, "settings were not refreshed; the last known ones hold", "topic", topic, "error", err)
-		}
-		failing = err != nil
-	}
-}
-
 // Treated is one line of List.
 type Treated struct {
 	Domain

@@ -2,7 +2,6 @@ package authroute
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,9 @@ import (
 // freshFor is how long the memory answers after the store last did. Beyond it a
 // revocation on another instance could be unknown here.
 const freshFor = 5 * time.Second
+
+// keyPage is how many changes are read at a time.
+const keyPage = 10_000
 
 // Subscriber gives notice of changes, and every second at the latest.
 type Subscriber interface {
@@ -28,9 +30,9 @@ type Keyset struct {
 	now     func() time.Time
 	observe func(effect time.Duration) // time from a revocation to its effect here
 
-	refreshed atomic.Int64 // Unix nanoseconds of the last answer of the store
+	refreshed atomic.Pointer[time.Time] // when the store was asked for its last answer; nil before the first
 
-	loading   sync.Mutex // an older answer of the store must not overtake a younger one
+	loading   chan struct{} // has room for one: an older answer of the store must not overtake a younger one
 	mu        sync.RWMutex
 	sequence  int64
 	byID      map[string]Key
@@ -45,37 +47,55 @@ func NewKeyset(d *db.DB, bus Subscriber, now func() time.Time, observe func(time
 		observe = func(time.Duration) {}
 	}
 	return &Keyset{
-		db: d, bus: bus, now: now, observe: observe,
+		db: d, bus: bus, now: now, observe: observe, loading: make(chan struct{}, 1),
 		byID: map[string]Key{}, byAddress: map[string][]string{}, owners: map[string]int{},
 	}
 }
 
-// Load reads what changed since the last time.
+// Load reads what changed since the last time. Where it ends early it has come part
+// of the way, and the next one goes on from there.
 func (s *Keyset) Load(ctx context.Context) error {
-	s.loading.Lock()
-	defer s.loading.Unlock()
+	select {
+	case s.loading <- struct{}{}:
+		defer func() { <-s.loading }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	for {
+		asked := s.now()
+		n, err := s.loadPage(ctx)
+		if err != nil {
+			return err
+		}
+		if n < keyPage {
+			s.refreshed.Store(&asked)
+			return nil
+		}
+	}
+}
+
+// loadPage reads the next changes, and returns how many.
+func (s *Keyset) loadPage(ctx context.Context) (int, error) {
 	s.mu.RLock()
 	since := s.sequence
 	s.mu.RUnlock()
-	asked := s.now()
 	var changed []Key
 	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
-		changed, err = keysAfter(ctx, tx, since)
+		changed, err = keysAfter(ctx, tx, since, keyPage)
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	s.mu.Lock()
 	for _, k := range changed {
 		s.put(k)
 	}
 	s.mu.Unlock()
-	if since > 0 {
+	if s.refreshed.Load() != nil {
 		s.observeRevocations(changed)
 	}
-	s.refreshed.Store(asked.UnixNano())
-	return nil
+	return len(changed), nil
 }
 
 func (s *Keyset) observeRevocations(changed []Key) {
@@ -107,24 +127,17 @@ func (s *Keyset) put(k Key) {
 }
 
 // Run keeps the memory fresh until ctx ends.
-func (s *Keyset) Run(ctx context.Context) error {
-	changes, cancel := s.bus.Subscribe(topicKeys)
-	defer cancel()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changes:
-			if err := s.Load(ctx); err != nil && ctx.Err() == nil {
-				slog.WarnContext(ctx, "mail keys were not refreshed", "error", err)
-			}
-		}
-	}
-}
+func (s *Keyset) Run(ctx context.Context) error { return follow(ctx, s.bus, topicKeys, s.Load) }
 
 // Fresh reports whether the memory is young enough to judge by.
 func (s *Keyset) Fresh(now time.Time) bool {
-	return now.Sub(time.Unix(0, s.refreshed.Load())) < freshFor
+	at := s.refreshed.Load()
+	if at == nil {
+		return false
+	}
+	// By both clocks: the wall clock may be set back, the other one stands still
+	// while the machine sleeps.
+	return now.Sub(*at) < freshFor && now.Round(0).Sub(at.Round(0)) < freshFor
 }
 
 // Find returns the key with that id, revoked or not.

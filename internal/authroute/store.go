@@ -86,8 +86,8 @@ func liveKeys(ctx context.Context, tx *db.Tx, user, address string) ([]Key, erro
 }
 
 // keysAfter returns the keys that changed after a sequence, oldest change first.
-func keysAfter(ctx context.Context, tx *db.Tx, sequence int64) ([]Key, error) {
-	return queryKeys(ctx, tx, `sequence > $1 ORDER BY sequence`, sequence)
+func keysAfter(ctx context.Context, tx *db.Tx, sequence int64, limit int) ([]Key, error) {
+	return queryKeys(ctx, tx, `sequence > $1 ORDER BY sequence LIMIT $2`, sequence, limit)
 }
 
 // nextSequence returns the next number of a change of keys. It holds the counter

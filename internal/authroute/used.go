@@ -50,6 +50,8 @@ func (v *Verdicts) noteUsed(ctx context.Context, batch []*Verification) {
 	if len(first) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	err := v.db.Update(ctx, func(tx *db.Tx) error {
 		for _, one := range first {
 			if err := noteUse(ctx, tx, one, v.used.day); err != nil {
