@@ -17,6 +17,8 @@ const (
 	poll      = time.Second            // for rows of other processes
 	headEvery = time.Hour
 	lastWords = 5 * time.Second // for the last rows and head of a stop
+	batchTime = 3 * time.Second // until a batch counts as failed: rows must not wait for a store that hangs
+	signTime  = 10 * time.Second
 )
 
 // Run links rows within a second of their commit, signs a head every hour and then
@@ -43,7 +45,8 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// tell logs an error once for as long as it stays the same.
+// tell logs an error once for as long as it is of the same kind. Its text may differ
+// each time, by the port of a connection.
 func tell(ctx context.Context, told string, err error) string {
 	if err == nil {
 		return ""
@@ -51,10 +54,14 @@ func tell(ctx context.Context, told string, err error) string {
 	if ctx.Err() != nil {
 		return told // it failed because we stop
 	}
-	if err.Error() != told {
+	kind := "failed"
+	if errors.Is(err, ErrTampered) {
+		kind = "tampered"
+	}
+	if kind != told {
 		slog.ErrorContext(ctx, "audit log not linked and signed", "error", err)
 	}
-	return err.Error()
+	return kind
 }
 
 // round links what there is, signs where the last head is older than age, and
@@ -63,7 +70,9 @@ func (l *Log) round(ctx context.Context, age time.Duration) error {
 	if _, err := l.Link(ctx); err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
-	signed, err := l.sign(ctx, age)
+	limited, cancel := context.WithTimeout(ctx, signTime)
+	defer cancel()
+	signed, err := l.sign(limited, age)
 	if err != nil {
 		return fmt.Errorf("sign: %w", err)
 	}
@@ -98,6 +107,8 @@ func (l *Log) Link(ctx context.Context) (int, error) {
 }
 
 func (l *Log) linkBatch(ctx context.Context) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, batchTime)
+	defer cancel()
 	if any, err := l.anyUnlinked(ctx); err != nil || !any {
 		return 0, err
 	}
