@@ -171,6 +171,52 @@ func TestVerdictsWaitWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
+func TestNoVerdictIsLostOverARestartOfPostgreSQL(t *testing.T) {
+	cluster := dbtest.NewCluster(t)
+	d, err := db.Open(t.Context(), cluster.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	if err := d.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := newBook(t, d)
+	stop := b.start()
+	recorded := make(chan int)
+	enough := make(chan struct{})
+	go func() {
+		n, pace := 0, time.NewTicker(time.Millisecond)
+		defer pace.Stop()
+		for ; ; n++ {
+			select {
+			case <-enough:
+				recorded <- n
+				return
+			case <-pace.C:
+				if err := b.Record(context.Background(), judged(n)); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}()
+	for _, end := range []func(){cluster.Stop, cluster.Crash, cluster.Stop, cluster.Crash} {
+		before := b.rows(t)
+		eventually(t, "rows are written", func() bool { return b.rows(t) > before })
+		end()
+		cluster.Start()
+		eventually(t, "the store answers", func() bool { return d.Ping(t.Context()) == nil })
+	}
+	close(enough)
+	want := <-recorded
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if got := b.rows(t); got != want {
+		t.Errorf("%d rows for %d verdicts", got, want)
+	}
+}
+
 // hide renames a table, so that statements on it fail.
 func hide(t testing.TB, d *db.DB, from, to string) {
 	t.Helper()
