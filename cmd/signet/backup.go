@@ -58,5 +58,5 @@ func (cmd restoreCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	return said(c, nil, "restored what was written %s: start the instances, then run signet audit verify", m.CreatedAt.Format(time.RFC3339))
+	return said(c, nil, "restored what was written %s.\nKeys that were revoked after it are live again: revoke them anew.\nThen start the instances, and run signet audit verify.", m.CreatedAt.Format(time.RFC3339))
 }

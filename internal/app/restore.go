@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"signet/internal/authroute"
 	"signet/internal/backup"
 	"signet/internal/config"
 	"signet/internal/db"
@@ -38,12 +39,12 @@ func Restore(ctx context.Context, cfg config.Config, from string, force bool) (m
 	if m, err = backup.Restore(ctx, from, cfg.StoreURL(), o); err != nil {
 		return m, err
 	}
-	return m, errors.Join(forgetUses(ctx, cfg), setHeadsAside(cfg))
+	return m, errors.Join(startAnew(ctx, cfg), setHeadsAside(cfg))
 }
 
-// forgetUses has proofs from before the restore refused: the store does not know
-// which of them were used since the backup.
-func forgetUses(ctx context.Context, cfg config.Config) error {
+// startAnew has the store go on from what the backup cannot know: which proofs were
+// used since (older ones are refused), and which numbers its revocation lists had.
+func startAnew(ctx context.Context, cfg config.Config) error {
 	d, err := db.Open(ctx, cfg.StoreURL())
 	if err != nil {
 		return err
@@ -52,7 +53,9 @@ func forgetUses(ctx context.Context, cfg config.Config) error {
 	if err := d.Migrate(ctx); err != nil {
 		return err
 	}
-	return d.Update(ctx, func(tx *db.Tx) error { return once.Forget(ctx, tx) })
+	return d.Update(ctx, func(tx *db.Tx) error {
+		return errors.Join(once.Forget(ctx, tx), authroute.Restored(ctx, tx, time.Now()))
+	})
 }
 
 // setHeadsAside renames the file of signed audit heads: it tells of rows that the

@@ -168,7 +168,7 @@ func (a *App) openHTTP(ctx context.Context, in *instance, name string, listen []
 func (a *App) mountPublic(mux *http.ServeMux, m *mail) {
 	authroute.Routes(web.API(mux, "Signet", Version()), mux, authroute.Services{
 		Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
-		Node: a.Node, Now: time.Now,
+		List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,
 	})
 }
 

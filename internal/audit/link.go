@@ -15,9 +15,9 @@ const (
 	batch     = 1000                   // rows a transaction
 	gather    = 100 * time.Millisecond // from the first nudge to the batch
 	poll      = time.Second            // for rows of other processes
-	headEvery = time.Hour
-	lastWords = 5 * time.Second // for the last rows and head of a stop
-	batchTime = 3 * time.Second // until a batch counts as failed: rows must not wait for a store that hangs
+	headEvery = 5 * time.Minute        // the tail after the last head can be cut unseen
+	lastWords = 5 * time.Second        // for the last rows and head of a stop
+	batchTime = 3 * time.Second        // until a batch counts as failed: rows must not wait for a store that hangs
 	signTime  = 10 * time.Second
 )
 

@@ -141,7 +141,8 @@ func ParseRecord(text string) (Record, error) {
 			return Record{}, fmt.Errorf("%w: no %s", errBadRecord, name)
 		}
 	}
-	r := Record{KeyID: tags["kid"], Address: tags["a"]}
+	// Cloned: a record that is remembered must not hold the whole text.
+	r := Record{KeyID: strings.Clone(tags["kid"]), Address: strings.Clone(tags["a"])}
 	switch {
 	case tags["k"] != "ed25519":
 		return Record{}, fmt.Errorf("%w: k is not ed25519", errBadRecord)

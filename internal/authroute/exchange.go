@@ -17,6 +17,9 @@ const udpSize = 1232
 // maxRecords bounds how many TXT records of one name are read.
 const maxRecords = 100
 
+// maxRecordText bounds the text of one record, in bytes: ours has about 220.
+const maxRecordText = 512
+
 var errDNS = errors.New("the DNS gave no answer")
 
 // exchange asks a resolver for the TXT records of name: by UDP, twice, since a
@@ -105,7 +108,11 @@ func txtOf(reply *dns.Msg, name string) (texts []string, seconds uint32, err err
 		if !ok || txt.Hdr.Class != dns.ClassINET || !strings.EqualFold(txt.Hdr.Name, name) || len(texts) == maxRecords {
 			continue
 		}
-		texts = append(texts, strings.Join(txt.Txt, ""))
+		text := strings.Join(txt.Txt, "")
+		if len(text) > maxRecordText {
+			continue // whoever asks for the memory of long texts gets none
+		}
+		texts = append(texts, text)
 		seconds = min(seconds, txt.Hdr.Ttl)
 	}
 	if len(texts) == 0 {

@@ -25,7 +25,7 @@ type Services struct {
 	Verdicts *Verdicts
 	Domains  *Domains
 	Bypass   *Bypass
-	Node     Signer
+	List     *Publisher
 	Now      func() time.Time
 }
 
@@ -258,7 +258,13 @@ func (h handler) revocations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	l := Revocations(h.Keys, h.Node, since, h.Now())
+	l, err := h.List.List(since, h.Now())
+	if err != nil {
+		return err
+	}
+	if since > l.Sequence {
+		return errSince.At("since")
+	}
 	// The list of a date and a sequence never changes (RFC 9110, section 8.8.3).
 	tag := fmt.Sprintf(`"%d-%d-%d"`, l.Sequence, l.Updated.Unix(), since)
 	w.Header().Set("ETag", tag)
@@ -277,6 +283,8 @@ func (h handler) revocations(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, out)
 }
 
+var errSince = fault.New(fault.Invalid, "want the sequence of a list that you have, such as ?since=17")
+
 func sinceOf(r *http.Request) (int64, error) {
 	s := r.URL.Query().Get("since")
 	if s == "" {
@@ -284,7 +292,7 @@ func sinceOf(r *http.Request) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fault.New(fault.Invalid, "want the sequence of a list that you have, such as ?since=17").At("since")
+		return 0, errSince.At("since")
 	}
 	return n, nil
 }

@@ -153,7 +153,7 @@ func (h handler) showBypass(ctx context.Context, _ *struct{}) (*output[bypassJSO
 
 func (h handler) startBypass(ctx context.Context, in *struct {
 	Body struct {
-		Seconds int    `json:"seconds" doc:"How long; 86400 at most"`
+		Seconds int    `json:"seconds" minimum:"1" maximum:"86400" doc:"How long"`
 		Reason  string `json:"reason" doc:"Why; it stands in the audit log"`
 	}
 },

@@ -35,6 +35,7 @@ type Keyset struct {
 	loading   chan struct{} // has room for one: an older answer of the store must not overtake a younger one
 	mu        sync.RWMutex
 	sequence  int64
+	base      int64 // below which no list of this installation may number itself
 	byID      map[string]Key
 	byAddress map[string][]string // ids of subkeys, oldest first
 	revoked   []string            // ids, in the order of their sequence
@@ -80,7 +81,11 @@ func (s *Keyset) loadPage(ctx context.Context) (int, error) {
 	since := s.sequence
 	s.mu.RUnlock()
 	var changed []Key
+	var base int64
 	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		if base, err = sequenceBase(ctx, tx); err != nil {
+			return err
+		}
 		changed, err = keysAfter(ctx, tx, since, keyPage)
 		return err
 	})
@@ -88,6 +93,7 @@ func (s *Keyset) loadPage(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	s.mu.Lock()
+	s.base = base
 	for _, k := range changed {
 		s.put(k)
 	}
@@ -138,6 +144,13 @@ func (s *Keyset) Fresh(now time.Time) bool {
 	// By both clocks: the wall clock may be set back, the other one stands still
 	// while the machine sleeps.
 	return now.Sub(*at) < freshFor && now.Round(0).Sub(at.Round(0)) < freshFor
+}
+
+// Sequence returns the number of the last change that the memory knows.
+func (s *Keyset) Sequence() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return max(s.sequence, s.base)
 }
 
 // Find returns the key with that id, revoked or not.

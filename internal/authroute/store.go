@@ -183,3 +183,25 @@ func insertDelegation(ctx context.Context, tx *db.Tx, user string, d Delegation,
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`, d.KeyID, user, d.Address, d.PublicKey, sealed, at, d.Expires)
 	return err
 }
+
+// sequenceBase returns where numbers began again after a restore, and 0 before one.
+func sequenceBase(ctx context.Context, tx *db.Tx) (n int64, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT value FROM authroute_sequence WHERE name = 'base'`).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// Restored has the numbers of changes, and with them those of the revocation list, go
+// on above every one that was given out after the backup that was restored: readers
+// refuse a list with a lower number than one they have seen. at is the time of the
+// restore; its milliseconds are far ahead of any count of changes.
+func Restored(ctx context.Context, tx *db.Tx, at time.Time) error {
+	base := at.UnixMilli()
+	if _, err := tx.ExecContext(ctx, `UPDATE authroute_sequence SET value = $1 WHERE value < $1`, base); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO authroute_sequence (name, value) VALUES ('base', $1) ON CONFLICT (name) DO NOTHING`, base)
+	return err
+}

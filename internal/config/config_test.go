@@ -98,7 +98,9 @@ func TestProblemsNameKeyPlaceAndRemedy(t *testing.T) {
 		"authroute:\n  policy: {listen: '0.0.0.0:1'}\n":        `authroute.policy.allow: 0.0.0.0:1 is reachable from outside`,
 		"authroute:\n  domains: {Example.ORG: {}}\n":           `"Example.ORG" is not a domain in lower case`,
 		"authroute:\n  domains: {example.org: {mode: on}}\n":   `authroute.domains.example.org.mode: "on" is not one of`,
-		"authroute:\n  window: 0s\n":                           `authroute.window: must be more than 0`,
+		"authroute:\n  window: 0s\n":                           `authroute.window: must be more than 0 and at most 1h`,
+		"authroute:\n  window: 2h\n":                           `authroute.window: must be more than 0 and at most 1h`,
+		"authroute:\n  trustedRelays: ['0.0.0.0/0']\n":         `authroute.trustedRelays: a network of all addresses`,
 	} {
 		_, err := config.Load(write(t, text), nil)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -6,9 +6,14 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// maxWindow bounds how long a captured proof may be of use.
+const maxWindow = time.Hour
 
 // validate checks what no single value shows.
 func (c *Config) validate() []error {
@@ -46,8 +51,13 @@ func (a *Authroute) validate() (problems []error) {
 			problems = append(problems, fmt.Errorf("authroute.domains: %q is not a domain in lower case (try example.org)", domain))
 		}
 	}
-	if a.Window <= 0 {
-		problems = append(problems, errors.New("authroute.window: must be more than 0 (try 5m)"))
+	if a.Window <= 0 || a.Window.D() > maxWindow {
+		problems = append(problems, fmt.Errorf("authroute.window: must be more than 0 and at most %s (try 5m)", Duration(maxWindow)))
+	}
+	for key, list := range map[string][]Prefix{"authroute.trustedRelays": a.TrustedRelays, "authroute.exemptClients": a.ExemptClients} {
+		if slices.ContainsFunc(list, func(p Prefix) bool { return p.Bits() == 0 }) {
+			problems = append(problems, fmt.Errorf("%s: a network of all addresses would switch verification off: use mode monitor for that", key))
+		}
 	}
 	if a.Policy.Deadline <= 0 {
 		problems = append(problems, errors.New("authroute.policy.deadline: must be more than 0 (try 1s)"))
