@@ -67,9 +67,10 @@ type Key struct {
 // Domain is the part of the address behind the last @.
 func (k Key) Domain() string { return domainOf(k.Address) }
 
-// domainOf returns the part of an address behind the last @, in lower case.
+// domainOf returns the part of an address behind the last @, in lower case and
+// without the dot of the root, which Postfix drops too.
 func domainOf(address string) string {
-	return strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
+	return strings.TrimRight(strings.ToLower(address[strings.LastIndexByte(address, '@')+1:]), ".")
 }
 
 // Reason is the public word for why a key was revoked (the words of RFC 5280,

@@ -83,6 +83,27 @@ func (s *Domains) Of(domain string) Domain {
 	return Domain{Name: domain, Mode: t.Default}
 }
 
+// OfSender returns how mail of an envelope sender is treated. Postfix makes an
+// address of a sender without a domain only after it has asked, and of which domain
+// is its own affair: such mail is treated as that of the strictest domain that is
+// hosted here, or it would walk around that one's mode.
+func (s *Domains) OfSender(sender string) Domain {
+	if sender == "" || strings.Contains(sender, "@") {
+		return s.Of(domainOf(sender))
+	}
+	t := s.current.Load()
+	strictest := Domain{Mode: t.Default}
+	for _, d := range t.Domains {
+		if d.Hosted && strictness(d.Mode) > strictness(strictest.Mode) {
+			strictest.Mode = d.Mode
+		}
+	}
+	return strictest
+}
+
+// strictness orders the modes.
+func strictness(m Mode) int { return slices.Index([]Mode{Monitor, Quarantine, Enforce, Require}, m) }
+
 // Hosted reports whether the registry alone answers for the keys of a domain.
 func (s *Domains) Hosted(domain string) bool { return s.Of(domain).Hosted }
 

@@ -76,7 +76,7 @@ type Request struct {
 func (v *Verifier) Judge(ctx context.Context, q Request) Verdict {
 	now := v.config.Now()
 	sender := q.Carried.Sender
-	d := Verdict{Sender: sender, Domain: v.domains.Of(domainOf(sender)), Tagged: q.Carried.Form == policyproto.Tagged}
+	d := Verdict{Sender: sender, Domain: v.domains.OfSender(sender), Tagged: q.Carried.Form == policyproto.Tagged}
 	switch {
 	case v.bypass.Active(now):
 		return d.because(Bypassed)

@@ -50,7 +50,7 @@ func ProofFrom(q *Request, tagged bool) Carried {
 func fromTag(sender string) (Carried, bool) {
 	at := strings.LastIndexByte(sender, '@')
 	if at < 0 {
-		return Carried{}, false
+		at = len(sender) // Postfix will complete the address, and then drop the tag
 	}
 	local, domain := sender[:at], sender[at:]
 	start := indexTag(local)

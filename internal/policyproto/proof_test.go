@@ -31,7 +31,7 @@ func TestProofIsFoundWhereItWasPut(t *testing.T) {
 		"@ in a quoted local part": {"a@c+ap=x@b", "", true, policyproto.Carried{tagged, "x", "a@c@b"}},
 		"tag and nothing before":   {"+ap=x@b", "", true, policyproto.Carried{none, "", "+ap=x@b"}},
 		"tag in the domain":        {"a@b+ap=x", "", true, policyproto.Carried{none, "", "a@b+ap=x"}},
-		"no domain":                {"a+ap=x", "", true, policyproto.Carried{none, "", "a+ap=x"}},
+		"no domain yet":            {"a+ap=x", "", true, policyproto.Carried{policyproto.Tagged, "x", "a"}},
 	} {
 		got := policyproto.ProofFrom(&policyproto.Request{Sender: c.sender, SASLSender: c.sasl}, c.allowTag)
 		if got != c.want {
