@@ -47,7 +47,7 @@ type bootstrapAdminCmd struct {
 
 // Run creates the first administrator.
 func (cmd bootstrapAdminCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+	return cmd.withNew(ctx, c, func(ctx context.Context, a *app.App) error {
 		u, token, err := a.Accounts.BootstrapAdmin(ctx, cmd.Email)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,7 +56,7 @@ func (cmd restoreCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	m, err := app.Restore(ctx, cfg, cmd.From, cmd.Force)
-	if err != nil {
+	if err = errors.Join(err, app.HandOver(cfg.Server.DataDir)); err != nil {
 		return err
 	}
 	return said(c, nil, "restored what was written %s.\nKeys that were revoked after it are live again: revoke them anew.\nThen start the instances, and run signet audit verify.", m.CreatedAt.Format(time.RFC3339))

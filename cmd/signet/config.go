@@ -30,11 +30,22 @@ func (s store) load(c *console) (config.Config, error) {
 
 // with opens the installation for the operator, runs fn and closes it again.
 func (s store) with(ctx context.Context, c *console, fn func(ctx context.Context, a *app.App) error) error {
+	return s.opened(ctx, c, app.Open, fn)
+}
+
+// withNew is with for commands that may begin an installation.
+func (s store) withNew(ctx context.Context, c *console, fn func(ctx context.Context, a *app.App) error) error {
+	return s.opened(ctx, c, app.OpenOrCreate, fn)
+}
+
+type opener func(ctx context.Context, cfg config.Config) (*app.App, error)
+
+func (s store) opened(ctx context.Context, c *console, open opener, fn func(ctx context.Context, a *app.App) error) error {
 	cfg, err := s.load(c)
 	if err != nil {
 		return err
 	}
-	a, err := app.Open(ctx, cfg)
+	a, err := open(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -42,7 +53,7 @@ func (s store) with(ctx context.Context, c *console, fn func(ctx context.Context
 	err = fn(a.AsOperator(ctx), a)
 	// Where no instance runs, nobody else links what was recorded.
 	_, linkErr := a.Audit.Link(context.WithoutCancel(ctx))
-	return errors.Join(err, linkErr)
+	return errors.Join(err, linkErr, app.HandOver(cfg.Server.DataDir))
 }
 
 type configCmd struct {

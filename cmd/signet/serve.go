@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -30,7 +31,7 @@ func (cmd serveCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	level := startLog(c.err, cfg)
-	a, err := app.Open(ctx, cfg)
+	a, err := app.OpenOrCreate(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (cmd devCmd) Run(ctx context.Context, c *console) error {
 	cfg := app.DevConfig(ctx, app.DevOptions{Data: cmd.Data, BasePort: cmd.BasePort})
 	cfg.Telemetry.LogLevel = "warn"
 	startLog(c.err, cfg)
-	a, err := app.Open(ctx, cfg)
+	a, err := app.OpenOrCreate(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,10 @@ func (cmd devCmd) Run(ctx context.Context, c *console) error {
 		}
 		return nil
 	})
-	return errors.Join(err, os.Remove(cmd.ReadyFile))
+	if gone := os.Remove(cmd.ReadyFile); !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	return err
 }
 
 // welcome prints what to try first. Every line is executed by a test.

@@ -72,6 +72,11 @@ func (s *Service) createToken(ctx context.Context, tx *db.Tx, user, account stri
 		return Token{}, "", err
 	}
 	now := db.Now(s.now())
+	for _, scope := range n.Scopes {
+		if !s.holdable(scope, true) {
+			return Token{}, "", ErrPermission.At(scope)
+		}
+	}
 	if !n.Expires.IsZero() && !n.Expires.After(now) {
 		return Token{}, "", ErrExpiry.At("expires")
 	}

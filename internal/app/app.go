@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,7 @@ import (
 	"signet/internal/authroute"
 	"signet/internal/config"
 	"signet/internal/db"
+	"signet/internal/fault"
 	"signet/internal/node"
 	"signet/internal/ops"
 	"signet/internal/push"
@@ -53,8 +55,20 @@ func Permissions() []ticket.Permission {
 
 // Open opens the installation that cfg describes: the database, migrated unless
 // store.migrate is manual, the master key, the installation's own keys, and the
-// services. The caller closes it.
-func Open(ctx context.Context, cfg config.Config) (a *App, err error) {
+// services. The caller closes it. It returns ErrNoStore where there is none: a
+// mistyped directory must not pass for an empty installation.
+func Open(ctx context.Context, cfg config.Config) (*App, error) {
+	if !cfg.StoreExists() {
+		return nil, ErrNoStore.Because("%s", strings.TrimPrefix(cfg.StoreURL(), "sqlite:"))
+	}
+	return OpenOrCreate(ctx, cfg)
+}
+
+// ErrNoStore says that there is no installation where the configuration points.
+var ErrNoStore = fault.New(fault.NotFound, "no store here: give --data DIR or --config FILE (signet serve and bootstrap-admin make a new one)")
+
+// OpenOrCreate is Open for the commands that may begin an installation.
+func OpenOrCreate(ctx context.Context, cfg config.Config) (a *App, err error) {
 	a = &App{Config: cfg}
 	defer func() {
 		if err != nil {
@@ -64,10 +78,13 @@ func Open(ctx context.Context, cfg config.Config) (a *App, err error) {
 	if err := os.MkdirAll(cfg.Server.DataDir, 0o700); err != nil {
 		return a, err
 	}
+	if !cfg.StoreExists() {
+		slog.InfoContext(ctx, "new installation begun", "directory", cfg.Server.DataDir)
+	}
 	if a.DB, err = openStore(ctx, cfg); err != nil {
 		return a, err
 	}
-	ring, err := openRing(cfg, a.DB.Dialect())
+	ring, err := openRing(ctx, cfg, a.DB)
 	if err != nil {
 		return a, err
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"signet/internal/config"
 	"signet/internal/db"
 	"signet/internal/once"
+	"signet/internal/seal"
 )
 
 // Finding is what a check found: nothing wrong, something to know, or something to mend.
@@ -48,7 +48,7 @@ func CheckDependencies(ctx context.Context, cfg config.Config) []Finding {
 	defer cancel()
 	all := []Finding{checkStore(ctx, cfg)}
 	if cfg.Seal.Key.Reveal() == "" {
-		all = append(all, checkKeyFile(cfg))
+		all = append(all, checkKeyFile(ctx, cfg))
 	}
 	if url := cfg.Redis.URL.Reveal(); url != "" {
 		r, err := once.OpenRedis(ctx, url, "signet:")
@@ -81,17 +81,35 @@ func checkStore(ctx context.Context, cfg config.Config) Finding {
 	return found(what, err, "run signet migrate")
 }
 
-func checkKeyFile(cfg config.Config) Finding {
-	info, err := os.Stat(cfg.KeyFile())
-	switch {
-	case errors.Is(err, os.ErrNotExist) && !cfg.StoreExists():
-		return Finding{"ok", "master key", "will be made at " + cfg.KeyFile(), ""}
-	case err != nil:
-		return found("master key", err, "restore it from where you keep it: without it nothing sealed opens")
-	case info.Mode().Perm()&0o077 != 0:
-		return found("master key", fmt.Errorf("others can read %s", cfg.KeyFile()), "chmod 600 it")
+// checkKeyFile tells whether the master key is there, and is that of the store.
+func checkKeyFile(ctx context.Context, cfg config.Config) Finding {
+	const what = "master key"
+	if !cfg.StoreExists() {
+		return Finding{"ok", what, "will be made at " + cfg.KeyFile(), ""}
 	}
-	return found("master key", nil, "")
+	d, err := db.Open(ctx, cfg.StoreURL())
+	if err != nil {
+		return Finding{"warn", what, "not compared: the database does not answer", ""}
+	}
+	defer d.Close()
+	if v, err := d.SchemaVersion(ctx); err != nil || v == 0 {
+		return Finding{"ok", what, "nothing is sealed yet", ""}
+	}
+	inUse, err := seal.InUse(ctx, d)
+	if err != nil {
+		return found(what, err, "run signet migrate")
+	}
+	ring, err := seal.LoadOrCreate(cfg.KeyFile(), false)
+	if err == nil {
+		err = ring.Holds(inUse)
+	}
+	if errors.Is(err, seal.ErrNoFile) && len(inUse) == 0 && d.Dialect() == db.SQLite {
+		return Finding{"ok", what, "will be made at " + cfg.KeyFile(), ""}
+	}
+	if errors.Is(err, seal.ErrNoFile) && len(inUse) == 0 {
+		return found(what, err, "make it once with signet seal new-key, and give every instance a copy")
+	}
+	return found(what, err, "restore "+cfg.KeyFile()+" from where you keep it: without it nothing sealed opens")
 }
 
 // Migrate brings the store to this release's schema and returns the versions before and after.

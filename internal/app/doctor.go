@@ -132,6 +132,12 @@ func checkPostfix(ctx context.Context, cfg config.Config, dir string) []Finding 
 	}
 	data, _ := get("smtpd_data_restrictions")
 	rcpt, _ := get("smtpd_recipient_restrictions")
+	if strings.Contains(data, "authroute_sender") { // tagged senders go through restriction classes
+		for _, class := range []string{"authroute_plain", "authroute_tagged"} {
+			text, _ := get(class)
+			data += " " + text
+		}
+	}
 	all := []Finding{expect("Postfix smtpd_command_filter", strings.Contains(filter, "authroute_command_filter"), filter,
 		"smtpd_command_filter = pcre:/etc/postfix/authroute_command_filter.pcre: without it a proof in MAIL FROM refuses the mail")}
 	stage := data + " " + rcpt
@@ -144,12 +150,20 @@ func checkPostfix(ctx context.Context, cfg config.Config, dir string) []Finding 
 			expect("Postfix default_action", strings.Contains(stage, "default_action=DUNNO"), "", "add default_action=DUNNO: otherwise a stopped service defers all mail"),
 			expect("Postfix try_limit", !strings.Contains(stage, "try_limit=1"), "", "set try_limit=2: with 1, mail passes unverified after every restart of the service"))
 	}
+	if tagged := strings.Contains(data, "authroute_sender"); tagged != cfg.Authroute.TaggedSender {
+		all = append(all, expect("Postfix tagged sender", false, "on in one of Postfix and authroute.taggedSender, off in the other",
+			"see main.cf.authroute-tagged: both or neither"))
+	}
 	if cfg.Authroute.TaggedSender {
 		canonical, _ := get("sender_canonical_maps")
 		delimiter, _ := get("recipient_delimiter")
 		all = append(all,
 			expect("Postfix tagged sender", strings.Contains(canonical, "authroute_canonical"), canonical, "set sender_canonical_maps and sender_canonical_classes = envelope_sender (deploy/postfix/README.md)"),
 			expect("Postfix recipient_delimiter", strings.Contains(delimiter, "+"), delimiter, "set recipient_delimiter = +"))
+	}
+	for name, want := range map[string]string{"swap_bangpath": "no", "allow_percent_hack": "no"} {
+		have, _ := get(name)
+		all = append(all, expect("Postfix "+name, have == want, have, "set "+name+" = "+want+": a sender must not become another address after it was judged"))
 	}
 	return append(all, Finding{"warn", "forged headers", "without the milter a forged Authenticated-Routing header survives below ours", "readers must trust only the topmost one"})
 }

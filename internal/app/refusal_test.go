@@ -14,7 +14,7 @@ import (
 func TestRefusalsAreOnRecord(t *testing.T) {
 	cfg := config.Default()
 	cfg.Server.DataDir = t.TempDir()
-	a, err := Open(t.Context(), cfg)
+	a, err := OpenOrCreate(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,9 +27,10 @@ func openStore(ctx context.Context, cfg config.Config) (*db.DB, error) {
 	return d, nil
 }
 
-// openRing returns the master keys. Only with SQLite may they be made: instances
-// on PostgreSQL would each make their own.
-func openRing(cfg config.Config, engine db.Dialect) (*seal.Ring, error) {
+// openRing returns the master keys. They may be made only for a SQLite store that
+// has sealed nothing yet: instances on PostgreSQL would each make their own, and a
+// store that was sealed before must get its own key back.
+func openRing(ctx context.Context, cfg config.Config, d *db.DB) (*seal.Ring, error) {
 	if key := cfg.Seal.Key.Reveal(); key != "" {
 		ring, err := seal.ParseRing(key)
 		if err != nil {
@@ -37,9 +38,16 @@ func openRing(cfg config.Config, engine db.Dialect) (*seal.Ring, error) {
 		}
 		return ring, nil
 	}
-	ring, err := seal.LoadOrCreate(cfg.KeyFile(), engine == db.SQLite)
-	if errors.Is(err, seal.ErrNoFile) {
-		return nil, fmt.Errorf("seal.keyFile: %w (make it once with signet seal new-key, and give every instance a copy)", err)
+	inUse, err := seal.InUse(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.LoadOrCreate(cfg.KeyFile(), d.Dialect() == db.SQLite && len(inUse) == 0)
+	switch {
+	case errors.Is(err, seal.ErrNoFile) && len(inUse) > 0:
+		return nil, fmt.Errorf("%s: %w: restore it from where you keep it, without it nothing sealed opens", cfg.KeyFile(), err)
+	case errors.Is(err, seal.ErrNoFile):
+		return nil, fmt.Errorf("%s: %w: make it once with signet seal new-key, and give every instance a copy", cfg.KeyFile(), err)
 	}
 	return ring, err
 }
