@@ -157,7 +157,7 @@ type Domain struct {
 func Permissions() []ticket.Permission {
 	return []ticket.Permission{
 		{Name: "authroute:keys", Text: "manage one's own mail keys"},
-		{Name: "authroute:read", Text: "search verifications and see all keys"},
+		{Name: "authroute:read", Node: true, Text: "search verifications and see all keys"},
 		{Name: "authroute:admin", Node: true, Text: "set the mode of sender domains, bypass verification, revoke anybody's key"},
 	}
 }
