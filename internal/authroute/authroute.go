@@ -30,7 +30,7 @@ var (
 	ErrAddress       = fault.New(fault.Forbidden, "is not a verified address of yours")
 	ErrDomain        = fault.New(fault.Invalid, "is in a domain that this installation does not host keys for")
 	ErrKeyID         = fault.New(fault.Invalid, "is not the lower-case hex SHA-256 of public_key")
-	ErrPublicKey     = fault.New(fault.Invalid, "is not the standard base64 of an Ed25519 public key of 32 bytes")
+	ErrPublicKey     = fault.New(fault.Invalid, "is not an Ed25519 public key")
 	ErrSignature     = fault.New(fault.Invalid, "is not the standard base64 of an Ed25519 signature of 64 bytes")
 	ErrTime          = fault.New(fault.Invalid, "is not an RFC 3339 time in whole seconds, UTC, such as 2027-01-31T12:00:00Z")
 	ErrExpiry        = fault.New(fault.Invalid, "must lie in the future, and at most two years ahead")

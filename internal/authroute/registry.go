@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"signet/authproof"
@@ -127,6 +128,9 @@ func (r *Registry) SetPrimary(ctx context.Context, n NewPrimary) (Key, error) {
 		if err != nil && !errors.Is(err, ErrNoPrimary) {
 			return err
 		}
+		if old.ID != "" && n.PreviousSignature == "" {
+			return ErrPrimaryExists // before the signature, which covers the old id
+		}
 		text := PrimaryText(r.origin, address, n.PublicKey, old.ID, n.Timestamp)
 		if !ed25519.Verify(pub, text, signature) {
 			return ErrPrimary.At("signature")
@@ -144,9 +148,6 @@ func (r *Registry) SetPrimary(ctx context.Context, n NewPrimary) (Key, error) {
 }
 
 func (r *Registry) replacePrimary(ctx context.Context, tx *db.Tx, old Key, k *Key, text []byte, n NewPrimary) error {
-	if n.PreviousSignature == "" {
-		return ErrPrimaryExists
-	}
 	signature, err := parseSignature("previous_signature", n.PreviousSignature)
 	if err != nil {
 		return err
@@ -456,7 +457,8 @@ func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05
 func parsePublic(b64 string) (ed25519.PublicKey, error) {
 	pub, err := authproof.ParsePublicKey(b64)
 	if err != nil {
-		return nil, ErrPublicKey.At("public_key").Because("%v", err)
+		why := strings.TrimPrefix(err.Error(), authproof.ErrKey.Error()+": ")
+		return nil, ErrPublicKey.At("public_key").Because("%s", why)
 	}
 	return pub, nil
 }

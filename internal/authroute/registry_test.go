@@ -218,10 +218,13 @@ func TestRegistryRefusesWithoutWriting(t *testing.T) {
 			"altered expiry":                   {subkey(func(n *authroute.NewSubkey) { n.ExpiresAt = stamp(f.clock.AddDate(1, 0, 0)) }), authroute.ErrPrimary, "signature"},
 
 			"replaced without the old one": {first(func(n *authroute.NewPrimary) { n.PreviousSignature = "" }), authroute.ErrPrimaryExists, ""},
-			"replaced by another's key":    {first(func(n *authroute.NewPrimary) { n.PreviousSignature = n.Signature }), authroute.ErrOldPrimary, "previous_signature"},
-			"primary without possession":   {first(func(n *authroute.NewPrimary) { n.Signature = n.PreviousSignature }), authroute.ErrPrimary, "signature"},
-			"old request":                  {first(func(n *authroute.NewPrimary) { n.Timestamp = stamp(f.clock.Add(-301 * time.Second)) }), authroute.ErrTimestamp, "timestamp"},
-			"request ahead of its time":    {first(func(n *authroute.NewPrimary) { n.Timestamp = stamp(f.clock.Add(time.Minute)) }), authroute.ErrTimestamp, "timestamp"},
+			"replaced by who knows of none": {first(func(n *authroute.NewPrimary) {
+				n.PreviousSignature, n.Signature = "", fresh.sign(authroute.PrimaryText(testOrigin, n.Address, n.PublicKey, "", n.Timestamp))
+			}), authroute.ErrPrimaryExists, ""},
+			"replaced by another's key":  {first(func(n *authroute.NewPrimary) { n.PreviousSignature = n.Signature }), authroute.ErrOldPrimary, "previous_signature"},
+			"primary without possession": {first(func(n *authroute.NewPrimary) { n.Signature = n.PreviousSignature }), authroute.ErrPrimary, "signature"},
+			"old request":                {first(func(n *authroute.NewPrimary) { n.Timestamp = stamp(f.clock.Add(-301 * time.Second)) }), authroute.ErrTimestamp, "timestamp"},
+			"request ahead of its time":  {first(func(n *authroute.NewPrimary) { n.Timestamp = stamp(f.clock.Add(time.Minute)) }), authroute.ErrTimestamp, "timestamp"},
 			"request of another origin": {first(func(n *authroute.NewPrimary) {
 				n.Signature = fresh.sign(authroute.PrimaryText("https://evil.example", n.Address, n.PublicKey, primary.id, n.Timestamp))
 			}), authroute.ErrPrimary, "signature"},
