@@ -53,6 +53,7 @@ type Policy struct {
 	metrics  *Metrics
 	guests   *guests
 	recent   *memory[delivery, decided]
+	turns    turns[delivery]
 	desks    atomic.Int64 // that are open, some of them left behind
 
 	strangers, broken, unrecorded sparse
@@ -64,7 +65,8 @@ type delivery struct{ host, instance string }
 // decided is what was answered about a delivery.
 type decided struct {
 	envelope string // a client may begin anew with another sender
-	again    policyproto.Action
+	atData   bool   // asked at DATA, which is once a mail
+	action   policyproto.Action
 }
 
 const (
@@ -226,17 +228,24 @@ func (p *Policy) answer(ctx context.Context, c *conversation, q *policyproto.Req
 	default:
 		return policyproto.Dunno()
 	}
-	this := delivery{c.host, q.Instance}
+	if q.Instance == "" {
+		return p.decide(ctx, c, q)
+	}
+	// What is kept must not hold on to the whole request.
+	this := delivery{c.host, strings.Clone(q.Instance)}
 	envelope := q.Sender + "\n" + q.SASLSender
-	if before, ok := p.recent.get(this); ok && q.Instance != "" && before.envelope == envelope {
-		return before.again
+	// Postfix asks again on another connection where an answer takes too long: both
+	// questions are about one mail, which has one verdict.
+	defer p.turns.take(this)()
+	atData := q.ProtocolState == "DATA"
+	if before, ok := p.recent.get(this); ok && before.envelope == envelope {
+		if before.atData && atData {
+			return before.action // the first answer came too late
+		}
+		return repeated(before.action)
 	}
 	action := p.decide(ctx, c, q)
-	if q.Instance != "" {
-		// What is kept must not hold on to the whole request.
-		this = delivery{c.host, strings.Clone(q.Instance)}
-		p.recent.put(this, decided{envelope, repeated(action)})
-	}
+	p.recent.put(this, decided{envelope, atData, action})
 	return action
 }
 

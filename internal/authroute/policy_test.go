@@ -200,6 +200,31 @@ func TestHeaderComesOnceForSeveralRecipients(t *testing.T) {
 	}
 }
 
+// Postfix gives up on a slow answer and asks again, on another connection.
+func TestMailThatIsAskedAboutTwiceHasOneVerdictAndOneAnswer(t *testing.T) {
+	begun := make(chan struct{}, 3)
+	s := serve(t, authroute.PolicyConfig{}, func(_ context.Context, q authroute.Request) authroute.Verdict {
+		begun <- struct{}{}
+		<-time.After(100 * time.Millisecond) // for the others to come
+		return verdictOf(passes, authroute.Enforce)
+	})
+	answers := make([]string, 3)
+	var askers sync.WaitGroup
+	for n := range answers {
+		c := dial(t, s.l.Addr())
+		askers.Go(func() { answers[n] = c.ask(t, "protocol_state=DATA") })
+	}
+	askers.Wait()
+	for _, got := range answers {
+		if got != passHeader {
+			t.Errorf("got %q, want %q for each", answers, passHeader)
+		}
+	}
+	if rows := s.all(); len(rows) != 1 || len(begun) != 1 {
+		t.Errorf("judged %d times, %d verdicts, want one", len(begun), len(rows))
+	}
+}
+
 func TestRefusalIsRepeatedForEveryRecipient(t *testing.T) {
 	for mode, want := range map[authroute.Mode]string{authroute.Enforce: "REJECT Key revoked", authroute.Quarantine: "HOLD"} {
 		s := serve(t, authroute.PolicyConfig{}, verdictIn(authroute.Revoked, mode))
