@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	_ "signet/internal/app" // see noteSources
 )
 
 // Binary returns the path of the command, built from this working tree.
@@ -44,6 +46,9 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	defer unlock()
+	if err := noteSources(root); err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, "signet")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./cmd/signet") //nolint:gosec // own paths
 	build.Dir = root
@@ -52,6 +57,21 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// noteSources looks at what the command is built from, so that go test knows that a
+// result from before a change is of no use. The rest comes with the import of app.
+func noteSources(root string) error {
+	files, err := filepath.Glob(filepath.Join(root, "cmd/signet/*.go"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if _, err := os.Stat(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // own path

@@ -1,0 +1,207 @@
+package authroute_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	signettest "signet/test/signet"
+)
+
+// callers are who calls, in the order of the columns of [routes].
+var callers = []string{
+	"owner", "other user", "reader", "operator", "other tenant's administrator", "narrow token", "service key",
+	"nobody", "expired token", "revoked token", "disabled user", "nonsense",
+}
+
+// route is an operation, the statuses that each caller gets, and what they send.
+type route struct {
+	statuses [12]int
+	path     string // KEY stands for a live key of the owner
+	body     func(m *matrix, caller string) string
+}
+
+// row is a row where those who prove nothing, or with what is no longer good, get 401.
+func row(owner, other, reader, operator, tenant, narrow, service int) [12]int {
+	return [12]int{owner, other, reader, operator, tenant, narrow, service, 401, 401, 401, 401, 401}
+}
+
+// own is a row where every person may act for themselves.
+func own(status int) [12]int { return row(status, status, status, status, status, 403, 403) }
+
+// operators is a row where only the operator of the node may.
+func operators(status int) [12]int { return row(403, 403, 403, status, 403, 403, 403) }
+
+// public is a row where everybody may; what is sent along must be good nevertheless.
+var public = [12]int{200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 401, 401}
+
+// routes lists every operation of the public listener. A new one needs a row.
+var routes = map[string]route{
+	"GET /api/v1/authroute/keys":                  {statuses: own(200)},
+	"POST /api/v1/authroute/keys/primary":         {statuses: row(409, 201, 201, 201, 201, 403, 403), body: (*matrix).primary},
+	"POST /api/v1/authroute/keys/generate":        {statuses: row(201, 403, 403, 403, 403, 403, 403), body: (*matrix).subkey},
+	"POST /api/v1/authroute/keys/delegate":        {statuses: row(201, 403, 403, 403, 403, 403, 403), body: (*matrix).delegation},
+	"POST /api/v1/authroute/keys/{key_id}/revoke": {statuses: row(200, 404, 404, 200, 404, 403, 403), path: "/api/v1/authroute/keys/KEY/revoke"},
+	"GET /api/v1/authroute/keys/{key_id}/events":  {statuses: row(200, 404, 200, 200, 404, 403, 200), path: "/api/v1/authroute/keys/KEY/events"},
+	"GET /api/v1/authroute/verifications":         {statuses: row(403, 403, 200, 200, 403, 403, 200)},
+	"GET /api/v1/authroute/domains":               {statuses: operators(200)},
+	"PUT /api/v1/authroute/domains/{domain}":      {statuses: operators(200), path: "/api/v1/authroute/domains/set.test", body: fixed(`{"mode":"enforce"}`)},
+	"DELETE /api/v1/authroute/domains/{domain}":   {statuses: operators(204), path: "/api/v1/authroute/domains/unset.test"},
+	"GET /api/v1/authroute/bypass":                {statuses: operators(200)},
+	"PUT /api/v1/authroute/bypass":                {statuses: operators(200), body: fixed(`{"seconds":1,"reason":"a test"}`)},
+	"DELETE /api/v1/authroute/bypass":             {statuses: operators(204)},
+	"GET /api/v1/openapi.json":                    {statuses: public},
+	"GET /.well-known/authroute-keys":             {statuses: public, path: "/.well-known/authroute-keys?address=alice@enforce.test"},
+	"GET /.well-known/authroute-revocations":      {statuses: public},
+}
+
+// fixed is a body that is the same for all.
+func fixed(body string) func(*matrix, string) string {
+	return func(*matrix, string) string { return body }
+}
+
+func TestEveryRouteAnswersEachCallerAsItShould(t *testing.T) {
+	t.Parallel()
+	m := newMatrix(t)
+	for _, name := range slices.Sorted(maps.Keys(routes)) {
+		method, path, _ := strings.Cut(name, " ")
+		if routes[name].path != "" {
+			path = routes[name].path
+		}
+		for n, caller := range callers {
+			t.Run(name+" by "+caller, func(t *testing.T) { m.call(t, method, path, caller, routes[name], n) })
+		}
+	}
+}
+
+// The matrix is complete: a route that nobody thought about fails here.
+func TestEveryRouteHasARowInThePermissionMatrix(t *testing.T) {
+	t.Parallel()
+	f := newOffice(t, signettest.Options{})
+	var description struct {
+		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	f.signet.Call(http.MethodGet, "/api/v1/openapi.json", "", "").JSON(t, &description)
+	served := []string{ // what the description does not list
+		"GET /api/v1/openapi.json", "GET /.well-known/authroute-keys", "GET /.well-known/authroute-revocations",
+	}
+	for path, methods := range description.Paths {
+		for method := range methods {
+			served = append(served, strings.ToUpper(method)+" "+path)
+		}
+	}
+	slices.Sort(served)
+	if listed := slices.Sorted(maps.Keys(routes)); !slices.Equal(listed, served) {
+		t.Errorf("the matrix has\n%s\nthe server has\n%s", strings.Join(listed, "\n"), strings.Join(served, "\n"))
+	}
+}
+
+// matrix is an installation with one caller of each kind.
+type matrix struct {
+	*office
+	t      *testing.T        // of the running cell
+	tokens map[string]string // by caller; the service key too
+	emails map[string]string // by caller, of those who are not the owner
+}
+
+func newMatrix(t *testing.T) *matrix {
+	t.Helper()
+	m := &matrix{office: newOffice(t, signettest.Options{}), t: t}
+	m.Run("admin", "create-role", "--name", "reader", "--permission", "authroute:read")
+	m.Run("admin", "create-account", "--name", "tenant")
+	m.CreateUser("reader@enforce.test", "--role", "reader")
+	m.CreateUser("tenant@enforce.test", "--account", "tenant", "--role", "administrator")
+	m.CreateUser("other@enforce.test")
+	m.CreateUser("gone@enforce.test")
+
+	token := func(user string, args ...string) string {
+		_, secret := m.CreateToken(user, args...)
+		return secret
+	}
+	revokedID, revoked := m.CreateToken(alice)
+	m.Run("admin", "revoke-token", revokedID)
+	var service struct {
+		Key string `json:"service_key"`
+	}
+	m.JSON(&service, "admin", "create-key", "--name", "monitoring", "--permission", "authroute:read")
+	m.Secrets.Add(service.Key)
+	m.tokens = map[string]string{
+		"owner": m.alice.Token, "other user": token("other@enforce.test"), "reader": token("reader@enforce.test"),
+		"operator": m.admin, "other tenant's administrator": token("tenant@enforce.test"),
+		"narrow token": token(alice, "--scope", "users:read"), "service key": service.Key,
+		"expired token": token(alice, "--for", "3s"), "revoked token": revoked,
+		"disabled user": token("gone@enforce.test"), "nonsense": "sgt_nonsense",
+	}
+	m.Run("admin", "user", "disable", "gone@enforce.test")
+	signettest.Await(t, "token expires", arrivesWithin, func() error {
+		if a := m.signet.Call(http.MethodGet, "/api/v1/authroute/keys", m.tokens["expired token"], ""); a.Status != http.StatusUnauthorized {
+			return fmt.Errorf("got %d", a.Status)
+		}
+		return nil
+	})
+	m.emails = map[string]string{
+		"other user": "other@enforce.test", "reader": "reader@enforce.test",
+		"operator": "root@enforce.test", "other tenant's administrator": "tenant@enforce.test",
+	}
+	return m
+}
+
+func (m *matrix) call(t *testing.T, method, path, caller string, r route, column int) {
+	m.t = t
+	if before, after, ok := strings.Cut(path, "KEY"); ok {
+		path = before + m.alice.NewKey(t, alice).ID + after
+	}
+	if method == http.MethodDelete && r.statuses[column] == http.StatusNoContent {
+		m.prepare(t, path)
+	}
+	body := ""
+	if r.body != nil {
+		body = r.body(m, caller)
+	}
+	token, headers := m.tokens[caller], []string(nil)
+	if caller == "service key" {
+		token, headers = "", []string{"X-Api-Key", m.tokens[caller]}
+	}
+	a := m.signet.Call(method, path, token, body, headers...)
+	if a.Status != r.statuses[column] {
+		t.Errorf("got %d %s, want %d", a.Status, a.Body, r.statuses[column])
+	}
+	if a.Status == http.StatusUnauthorized && a.Header.Get("WWW-Authenticate") == "" {
+		t.Error("401 without WWW-Authenticate (RFC 9110, section 15.5.2)")
+	}
+}
+
+// prepare makes what the operator is to delete.
+func (m *matrix) prepare(t *testing.T, path string) {
+	t.Helper()
+	body := `{"mode":"monitor"}`
+	if strings.HasSuffix(path, "/bypass") {
+		body = `{"seconds":1,"reason":"a test"}`
+	}
+	if a := m.signet.Call(http.MethodPut, path, m.admin, body); a.Status != http.StatusOK {
+		t.Fatalf("PUT %s: %d %s", path, a.Status, a.Body)
+	}
+}
+
+// primary is a good first primary key for the caller's own address.
+func (m *matrix) primary(caller string) string {
+	address := m.emails[caller]
+	if address == "" {
+		address = alice
+	}
+	return primaryBody(m.signet.Origin, signettest.NewKey(m.t, address), time.Now()).text(m.t)
+}
+
+// subkey is a subkey for the owner's address, certified by the owner's primary.
+func (m *matrix) subkey(string) string {
+	return subkeyBody(m.alice.Primary, signettest.NewKey(m.t, alice), time.Now().Add(time.Hour)).text(m.t)
+}
+
+func (m *matrix) delegation(string) string {
+	return body{"address": alice, "expires_at": stamp(time.Now().Add(time.Hour))}.text(m.t)
+}
