@@ -23,15 +23,16 @@ deps: ## install what the tests need (apt, Go modules)
 	@scripts/test-deps
 
 test: deps build ## everything: PostgreSQL, SQLite, Redis, real Postfix, faults in short form
-	@go vet ./...
+	@go vet ./... && go vet -tags alone,bench ./test/...
 	@go test -count=1 -timeout 20m ./...
+	@go test -count=1 -timeout 5m -tags alone -run InTime ./test/authroute
 
 test-faults: deps build ## the fault programme in its long form
 	@SIGNET_FAULTS=long go test -count=1 -timeout 60m -v ./test/faults/...
 
 bench: deps build ## the figures of docs/benchmarks.md, as ratios of one run
 	@go test -run '^$$' -bench . -benchtime 2s ./authproof ./internal/policyproto ./internal/authroute
-	@go test -count=1 -timeout 30m -v -run Bench ./test/bench
+	@go test -count=1 -timeout 30m -v -tags bench -run Bench ./test/bench
 
 lint: ## golangci-lint, govulncheck where an advisory database is at hand
 	@go -C tools tool golangci-lint version >/dev/null

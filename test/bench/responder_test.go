@@ -1,0 +1,102 @@
+//go:build bench
+
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// responderVariable makes the test binary a policy service that does next to nothing.
+const responderVariable = "BENCH_RESPONDER"
+
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(responderVariable); mode != "" {
+		if err := respond(mode == "verify"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// respond reads policy requests up to their empty line and answers, after one Ed25519
+// verification or at once. That is the floor that the product is compared with.
+func respond(verify bool) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it lives until it is killed
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Println(l.Addr()); err != nil { //nolint:forbidigo // the parent reads it
+		return err
+	}
+	pub, priv, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return err
+	}
+	text := []byte("authroute-v2\n1760000000\n<abcdefghijklmnopqrstuvwxyz@client.test>\nalice@enforce.test\n*")
+	signature := ed25519.Sign(priv, text)
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer conn.Close()
+			in := bufio.NewReader(conn)
+			for {
+				line, err := in.ReadSlice('\n')
+				if err != nil {
+					return
+				}
+				if !bytes.Equal(line, []byte("\n")) {
+					continue
+				}
+				if verify && !ed25519.Verify(pub, text, signature) {
+					return
+				}
+				if _, err := conn.Write([]byte("action=PREPEND Authenticated-Routing: pass key-id=none\n\n")); err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+// startResponder returns the address of a responder in a process of its own.
+func startResponder(t *testing.T, mode string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self) //nolint:noctx // this very binary; killed below
+	cmd.Env = append(os.Environ(), responderVariable+"="+mode)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("responder: %v", err)
+	}
+	return strings.TrimSpace(line)
+}
