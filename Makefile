@@ -17,7 +17,7 @@ build: ## build bin/signet
 	@go build -o bin/signet ./cmd/signet
 
 check: ## fast: build, vet and the tests that start nothing but a database
-	@go build ./... && go vet ./... && go test -short ./authproof/... ./client/... ./internal/... ./cmd/...
+	@go build ./... && go mod tidy -diff && go vet ./... && go test ./authproof/... ./client/... ./internal/... ./cmd/...
 
 deps: ## install what the tests need (apt, Go modules)
 	@scripts/test-deps

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"signet/authproof"
@@ -39,6 +40,7 @@ func (c *Client) Keys(ctx context.Context, revoked bool) ([]Key, error) {
 // SetPrimary registers the caller's primary key for an address. Where there is one
 // already, previous must be its private half; else previous is nil.
 func (c *Client) SetPrimary(ctx context.Context, address string, primary, previous ed25519.PrivateKey) (Key, error) {
+	address = strings.ToLower(address) // as the registry keeps it, and so signs it
 	b64, _ := public(primary)
 	oldID := "-"
 	if previous != nil {
@@ -60,6 +62,7 @@ func (c *Client) SetPrimary(ctx context.Context, address string, primary, previo
 // RegisterSubkey registers a subkey for an address, certified by the primary key,
 // that may sign until expires (whole seconds).
 func (c *Client) RegisterSubkey(ctx context.Context, address string, primary, subkey ed25519.PrivateKey, expires time.Time) (Key, error) {
+	address = strings.ToLower(address)
 	b64, id := public(subkey)
 	until := expires.UTC().Format(time.RFC3339)
 	text := fmt.Appendf(nil, "authroute-subkey:v1\n%s\n%s\n%s\n%s", address, id, b64, until)

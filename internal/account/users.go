@@ -302,8 +302,11 @@ func (s *Service) mayChange(ctx context.Context, tx *db.Tx, t *ticket.Ticket, u 
 	return nil
 }
 
-// FindUser returns a user by id or verified address.
+// FindUser returns a user by id or verified address. The caller needs users:read.
 func (s *Service) FindUser(ctx context.Context, user string) (User, error) {
+	if err := ticket.From(ctx).Demand("users:read"); err != nil {
+		return User{}, err
+	}
 	var u User
 	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
 		u, err = s.lookUp(ctx, tx, user, "")

@@ -23,7 +23,7 @@ import (
 
 // DevOptions is what signet dev is started with.
 type DevOptions struct {
-	Data     string // directory; temporary and removed where empty
+	Data     string // directory
 	BasePort int    // of the public listener; the others follow
 }
 

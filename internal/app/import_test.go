@@ -22,13 +22,14 @@ var layers = map[string]int{
 }
 
 type pkg struct {
-	ImportPath string
-	Imports    []string
+	ImportPath  string
+	Imports     []string
+	TestImports []string
 }
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "signet/...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports", "signet/...")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -74,9 +75,15 @@ func TestImportsPointDown(t *testing.T) {
 		if !known {
 			t.Errorf("%s is in no layer: list it here and in CONTRIBUTING.md", p.ImportPath)
 		}
-		for _, i := range p.Imports {
+		for _, i := range append(p.Imports, p.TestImports...) {
 			to, internal := room(i)
-			if !internal || to == from {
+			if !internal {
+				if strings.HasPrefix(i, "signet/") && i != "signet/authproof" && !strings.HasPrefix(i, "signet/test/") {
+					t.Errorf("%s imports %s: of the public packages only authproof is for the inside", p.ImportPath, i)
+				}
+				continue
+			}
+			if to == from {
 				continue
 			}
 			if layers[to] > layer {
@@ -92,15 +99,48 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+func TestEveryRoomOfTheListExistsOrIsToCome(t *testing.T) {
+	toCome := []string{"dpop", "sigv4", "peertoken", "login", "token", "objects", "outbox", "federation", "console"}
+	have := map[string]bool{}
+	for _, p := range packages(t) {
+		if name, ok := room(p.ImportPath); ok {
+			have[name] = true
+		}
+	}
+	for name := range layers {
+		if !have[name] && !slices.Contains(toCome, name) {
+			t.Errorf("the list has %s, the tree has not", name)
+		}
+	}
+}
+
+// What only the outside world has: files, network, processes, databases, logs.
+var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log", "log/slog", "syscall"}
+
 func TestProtocolPackagesArePure(t *testing.T) {
-	impure := []string{"net/http", "database/sql", "os", "log/slog"}
 	for _, p := range packages(t) {
 		from, internal := room(p.ImportPath)
-		if internal && layers[from] == 0 || p.ImportPath == "signet/authproof" {
-			for _, i := range p.Imports {
-				if slices.Contains(impure, i) || p.ImportPath == "signet/authproof" && strings.Contains(i, ".") {
-					t.Errorf("%s imports %s", p.ImportPath, i)
-				}
+		if !(internal && layers[from] == 0) && p.ImportPath != "signet/authproof" {
+			continue
+		}
+		for _, i := range p.Imports {
+			thirdParty := strings.Contains(strings.Split(i, "/")[0], ".")
+			ours := strings.HasPrefix(i, "signet/") && (p.ImportPath == "signet/authproof" || i != "signet/internal/fault")
+			if slices.Contains(impure, i) || thirdParty || ours {
+				t.Errorf("%s imports %s: it is to stand on the standard library, without the outside world", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+func TestPublicPackagesStandOnTheStandardLibrary(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.ImportPath != "signet/client" {
+			continue
+		}
+		for _, i := range p.Imports {
+			if strings.Contains(strings.Split(i, "/")[0], ".") || strings.HasPrefix(i, "signet/internal/") {
+				t.Errorf("%s imports %s", p.ImportPath, i)
 			}
 		}
 	}

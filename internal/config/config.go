@@ -32,7 +32,7 @@ type Server struct {
 	Listen           []string `yaml:"listen" doc:"Public listeners: API, key registry, revocation list"`
 	InternalListen   string   `yaml:"internalListen" doc:"Service API for this product's own processes; keep it off the internet"`
 	OperationsListen string   `yaml:"operationsListen" doc:"Health, readiness and metrics"`
-	TLSCertFile      string   `yaml:"tlsCertFile" doc:"PEM certificate chain of the public listener; reloaded by SIGHUP"`
+	TLSCertFile      string   `yaml:"tlsCertFile" doc:"PEM certificate chain of the public listener; read again within seconds where the file changed"`
 	TLSKeyFile       string   `yaml:"tlsKeyFile" doc:"PEM private key of tlsCertFile"`
 	TrustedProxies   []Prefix `yaml:"trustedProxies" doc:"Networks of reverse proxies whose X-Forwarded-For counts; they also end TLS for a plain listener"`
 	DataDir          string   `yaml:"dataDir" doc:"Directory for what an instance keeps beside the database; --data sets it"`
@@ -97,7 +97,7 @@ type Policy struct {
 	Socket         string   `yaml:"socket" doc:"UNIX socket of the policy service; empty for none"`
 	Allow          []Prefix `yaml:"allow" doc:"Networks that may ask; needed where listen is not loopback"`
 	Deadline       Duration `yaml:"deadline" doc:"Longest time for one answer; after it DUNNO"`
-	MaxConnections int      `yaml:"maxConnections" doc:"Connections served at once; further ones wait in the kernel" min:"1"`
+	MaxConnections int      `yaml:"maxConnections" doc:"Connections served at once; at the bound the one that is idle for longest makes room" min:"1"`
 }
 
 // DNS is how keys of foreign domains are found.

@@ -103,12 +103,14 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path []string) {
 	}
 }
 
-// mapping reads the one map there is: domains.
+// mapping reads a map of named groups, such as domains.
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path []string) {
 	for _, e := range d.entries(n, path) {
 		key := e.Key.GetToken().Value
 		item := reflect.New(v.Type().Elem()).Elem()
-		item.Set(reflect.ValueOf(defaultDomain()))
+		if d, ok := reflect.TypeAssert[*Domain](item.Addr()); ok {
+			*d = defaultDomain()
+		}
 		d.value(e.Value, item, under(path, key), "", "")
 		v.SetMapIndex(reflect.ValueOf(key), item)
 	}
