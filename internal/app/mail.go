@@ -51,7 +51,7 @@ func (a *App) newMail(ctx context.Context) (*mail, error) {
 	}
 	m.policy = authroute.NewPolicy(authroute.PolicyConfig{
 		Host: a.name(), Allow: config.Prefixes(c.Policy.Allow), Tagged: c.TaggedSender,
-		MaxConnections: c.Policy.MaxConnections, Deadline: c.Policy.Deadline.D(), Drain: a.Config.Server.Drain.D(),
+		MaxConnections: c.Policy.MaxConnections, Deadline: c.Policy.Deadline.D(), Drain: a.Config.Server.Drain.D(), Domain: a.Domains.OfSender,
 	}, verifier, m.verdicts, a.mailMetrics)
 	m.workers = append(m.workers, a.Keys.Run, a.Domains.Run, a.Bypass.Run, m.verdicts.Run)
 	m.checks = append(m.checks, ops.Check{Name: "database", Run: a.DB.Ping})

@@ -34,6 +34,7 @@ var (
 	ErrSignature     = fault.New(fault.Invalid, "is not the standard base64 of an Ed25519 signature of 64 bytes")
 	ErrTime          = fault.New(fault.Invalid, "is not an RFC 3339 time in whole seconds, UTC, such as 2027-01-31T12:00:00Z")
 	ErrExpiry        = fault.New(fault.Invalid, "must lie in the future, and at most two years ahead")
+	ErrQuota         = fault.New(fault.TooMany, "you have 100 live subkeys, which is the most: revoke some first")
 	ErrTimestamp     = fault.New(fault.Invalid, "must lie at most 5 minutes back and not ahead")
 )
 

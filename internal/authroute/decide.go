@@ -35,7 +35,7 @@ func Decide(v Verdict) policyproto.Action {
 	switch v.Cause { //nolint:exhaustive // the rest has no opinion
 	case NoProof, Malformed, KeyNotFound:
 		return policyproto.Reject(refusal(v.Cause))
-	case DNSTrouble, StoreTrouble:
+	case DNSTrouble, StoreTrouble, Deadline, Trouble:
 		return policyproto.Defer("")
 	}
 	return policyproto.Dunno()

@@ -32,8 +32,8 @@ var actions = map[authroute.Cause][len(modes)]string{
 	authroute.Stale:        {failHeader + "stale", "HOLD", "REJECT Timestamp out of range", "REJECT Timestamp out of range"},
 	authroute.DNSTrouble:   {"DUNNO", "DUNNO", "DUNNO", "DEFER"},
 	authroute.StoreTrouble: {"DUNNO", "DUNNO", "DUNNO", "DEFER"},
-	authroute.Deadline:     {"DUNNO", "DUNNO", "DUNNO", "DUNNO"},
-	authroute.Trouble:      {"DUNNO", "DUNNO", "DUNNO", "DUNNO"},
+	authroute.Deadline:     {"DUNNO", "DUNNO", "DUNNO", "DEFER"},
+	authroute.Trouble:      {"DUNNO", "DUNNO", "DUNNO", "DEFER"},
 }
 
 func verdictOf(c authroute.Cause, m authroute.Mode) authroute.Verdict {

@@ -23,6 +23,9 @@ type Delegation struct {
 	SubkeySignature string // the possession proof that Generate asks for
 }
 
+// uncertified is how long a delegated key waits for its certificate.
+const uncertified = 24 * time.Hour
+
 // Delegate makes a subkey for a user who wants this installation to sign for them.
 func (r *Registry) Delegate(ctx context.Context, address, expiresAt string) (Delegation, error) {
 	user, err := owner(ctx)
@@ -40,6 +43,9 @@ func (r *Registry) Delegate(ctx context.Context, address, expiresAt string) (Del
 	d := Delegation{KeyID: authproof.KeyID(pub), PublicKey: encodeKey(pub), Expires: expires}
 	err = r.db.Update(ctx, func(tx *db.Tx) error {
 		if d.Address, err = r.addressOf(ctx, tx, user, address); err != nil {
+			return err
+		}
+		if err := tidyDelegations(ctx, tx, user, db.Now(r.now().Add(-uncertified))); err != nil {
 			return err
 		}
 		der, err := x509.MarshalPKCS8PrivateKey(priv)

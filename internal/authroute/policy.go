@@ -41,6 +41,10 @@ type PolicyConfig struct {
 	Partial        time.Duration    // from a request's first byte to its last, and to send the answer; default 10 s
 	Drain          time.Duration    // for requests in hand at the end; default 30 s
 	Now            func() time.Time // default time.Now
+
+	// Domain tells how mail of a sender is treated where judging it came to nothing;
+	// nil leaves such mail to Postfix.
+	Domain func(sender string) Domain
 }
 
 // Policy answers Postfix's policy requests (Postfix SMTPD_POLICY_README). It never
@@ -266,6 +270,9 @@ func (p *Policy) decide(ctx context.Context, c *conversation, q *policyproto.Req
 		ClientAddress: q.ClientAddress, Host: c.host, Instance: q.Instance, QueueID: q.QueueID,
 	}
 	v := p.judgeInTime(ctx, c, r)
+	if v.Domain.Mode == "" && p.config.Domain != nil {
+		v.Domain = p.config.Domain(v.Sender) // whoever slows us down must not get around require
+	}
 	action := Decide(v)
 	p.metrics.verdict(v)
 	if err := p.verdicts.Record(ctx, verification(v, r, action, p.config.Now())); err != nil {

@@ -243,6 +243,9 @@ func (r *Registry) Generate(ctx context.Context, n NewSubkey) (Key, error) {
 		if !ed25519.Verify(k.Public, text, possession) {
 			return ErrPossession.At("subkey_signature")
 		}
+		if err := checkQuota(ctx, tx, user); err != nil {
+			return err
+		}
 		k.Primary, k.Certificate, k.Created = primary.ID, certificate, db.Now(r.now())
 		return r.insert(ctx, tx, &k)
 	})

@@ -549,3 +549,48 @@ func TestListNumbersGoOnAfterARestore(t *testing.T) {
 		}
 	})
 }
+
+func TestSubkeysOfAUserAreBounded(t *testing.T) {
+	eachRegistry(t, func(t *testing.T, f *registryFixture) {
+		primary, sub := f.register(t, "alice", "alice@example.org")
+		add := func() error {
+			_, err := f.Generate(as(t, "alice"), f.subkeyRequest(primary, newPair(t), "alice@example.org"))
+			return err
+		}
+		for i := range 99 {
+			if err := add(); err != nil {
+				t.Fatalf("subkey %d: %v", i+2, err)
+			}
+		}
+		if err := add(); !errors.Is(err, authroute.ErrQuota) {
+			t.Errorf("the 101st: got %v, want ErrQuota", err)
+		}
+		if err := f.Revoke(as(t, "alice"), sub.id, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := add(); err != nil {
+			t.Errorf("after one was revoked: %v", err)
+		}
+	})
+}
+
+func TestUncertifiedDelegationsAreBoundedAndDropped(t *testing.T) {
+	eachRegistry(t, func(t *testing.T, f *registryFixture) {
+		delegate := func() error {
+			_, err := f.Delegate(as(t, "alice"), "", stamp(f.clock.AddDate(0, 1, 0)))
+			return err
+		}
+		for i := range 100 {
+			if err := delegate(); err != nil {
+				t.Fatalf("delegation %d: %v", i+1, err)
+			}
+		}
+		if err := delegate(); !errors.Is(err, authroute.ErrQuota) {
+			t.Errorf("the 101st: got %v, want ErrQuota", err)
+		}
+		f.clock = f.clock.Add(25 * time.Hour)
+		if err := delegate(); err != nil {
+			t.Errorf("a day later: %v", err)
+		}
+	})
+}

@@ -205,3 +205,35 @@ func Restored(ctx context.Context, tx *db.Tx, at time.Time) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO authroute_sequence (name, value) VALUES ('base', $1) ON CONFLICT (name) DO NOTHING`, base)
 	return err
 }
+
+// maxSubkeys is how many subkeys of one user may be live: a public page lists those
+// of an address.
+const maxSubkeys = 100
+
+// checkQuota returns ErrQuota where a user has as many subkeys as they may. The user
+// is held by the transaction, so that two requests cannot both take the last place.
+func checkQuota(ctx context.Context, tx *db.Tx, user string) error {
+	var n int
+	err := tx.QueryRowContext(ctx, `
+		SELECT count(*) FROM authroute_keys WHERE user_id = $1 AND key_type = 'subkey' AND revoked_at IS NULL`, user).Scan(&n)
+	if err == nil && n >= maxSubkeys {
+		err = ErrQuota
+	}
+	return err
+}
+
+// tidyDelegations drops a user's delegated keys that were not certified in time, and
+// refuses more than may wait.
+func tidyDelegations(ctx context.Context, tx *db.Tx, user string, before time.Time) error {
+	const waiting = ` FROM authroute_delegations WHERE user_id = $1
+		AND NOT EXISTS (SELECT 1 FROM authroute_keys k WHERE k.key_id = authroute_delegations.key_id)`
+	if _, err := tx.ExecContext(ctx, `DELETE`+waiting+` AND created_at < $2`, user, before); err != nil {
+		return err
+	}
+	var n int
+	err := tx.QueryRowContext(ctx, `SELECT count(*)`+waiting, user).Scan(&n)
+	if err == nil && n >= maxSubkeys {
+		err = ErrQuota
+	}
+	return err
+}
