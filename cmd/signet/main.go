@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -80,7 +81,7 @@ func run(ctx context.Context, args []string, c console) int {
 		return exit // --help was printed
 	}
 	if err != nil {
-		fmt.Fprintf(c.err, "signet: %v (signet --help)\n", err)
+		fmt.Fprintf(c.err, "signet: %v (%s --help)\n", err, helpOf(err))
 		return exitUsage
 	}
 	if err := command.Run(); err != nil {
@@ -90,6 +91,21 @@ func run(ctx context.Context, args []string, c console) int {
 		return statusOf(err)
 	}
 	return 0
+}
+
+// helpOf returns the command whose help a mistake at the command line calls for.
+func helpOf(err error) string {
+	parse, ok := errors.AsType[*kong.ParseError](err)
+	if !ok || parse.Context == nil {
+		return "signet"
+	}
+	words := []string{"signet"}
+	for _, p := range parse.Context.Path {
+		if p.Command != nil {
+			words = append(words, p.Command.Name)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // usageError is a mistake at the command line or in the configuration.

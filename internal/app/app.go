@@ -88,7 +88,11 @@ func OpenOrCreate(ctx context.Context, cfg config.Config) (a *App, err error) {
 	if err != nil {
 		return a, err
 	}
-	if a.Seal, err = seal.Attach(ctx, a.DB, ring); err != nil {
+	a.Seal, err = seal.Attach(ctx, a.DB, ring)
+	if errors.Is(err, seal.ErrForeign) {
+		return a, fmt.Errorf("%s is not the master key of this store: restore the right one from where you keep it (%w)", cfg.KeyFile(), err)
+	}
+	if err != nil {
 		return a, fmt.Errorf("seal.keyFile: %w", err)
 	}
 	if a.Node, err = node.Load(ctx, a.DB, a.Seal); err != nil {
