@@ -14,7 +14,7 @@ import (
 // revocation on another instance could be unknown here.
 const freshFor = 5 * time.Second
 
-// keyPage is how many changes are read at a time.
+// keyPage is how many changes of keys are read at a time.
 const keyPage = 10_000
 
 // Subscriber gives notice of changes, and every second at the latest.
@@ -32,6 +32,7 @@ type Keyset struct {
 
 	refreshed atomic.Pointer[time.Time] // when the store was asked for its last answer; nil before the first
 
+	page      int           // changes read at a time
 	loading   chan struct{} // has room for one: an older answer of the store must not overtake a younger one
 	mu        sync.RWMutex
 	sequence  int64
@@ -48,7 +49,7 @@ func NewKeyset(d *db.DB, bus Subscriber, now func() time.Time, observe func(time
 		observe = func(time.Duration) {}
 	}
 	return &Keyset{
-		db: d, bus: bus, now: now, observe: observe, loading: make(chan struct{}, 1),
+		db: d, bus: bus, now: now, observe: observe, page: keyPage, loading: make(chan struct{}, 1),
 		byID: map[string]Key{}, byAddress: map[string][]string{}, owners: map[string]int{},
 	}
 }
@@ -68,7 +69,7 @@ func (s *Keyset) Load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if n < keyPage {
+		if n < s.page {
 			s.refreshed.Store(&asked)
 			return nil
 		}
@@ -86,7 +87,7 @@ func (s *Keyset) loadPage(ctx context.Context) (int, error) {
 		if base, err = sequenceBase(ctx, tx); err != nil {
 			return err
 		}
-		changed, err = keysAfter(ctx, tx, since, keyPage)
+		changed, err = keysAfter(ctx, tx, since, s.page)
 		return err
 	})
 	if err != nil {
