@@ -117,16 +117,9 @@ func readiness(ctx context.Context, i *signettest.Instance) (status int, away ma
 func (s *site) awaitWrite(t *testing.T, within time.Duration) {
 	t.Helper()
 	signettest.Await(t, "the API writes", within, func() error {
-		k, err := newKey(email)
-		if err != nil {
-			return err
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), callTime)
 		defer cancel()
-		if _, err := s.alice.RegisterSubkey(ctx, k.Address, s.alice.Primary.Private, k.Private, time.Now().Add(time.Hour)); err != nil {
-			return err
-		}
-		s.noteRegistered(k)
-		return nil
+		_, err := s.register(ctx, s.alice)
+		return err
 	})
 }

@@ -47,10 +47,10 @@ func (l *ledger) noteRegistered(k signettest.Key) {
 	l.registered[k.ID] = k
 }
 
-func (l *ledger) noteRevoked(k signettest.Key) {
+func (l *ledger) noteRevoked(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.revoked[k.ID] = true
+	l.revoked[id] = true
 }
 
 // noteMail notes what was answered about an honest mail.
@@ -75,6 +75,13 @@ func (l *ledger) count(verb string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.actions[verb]
+}
+
+// answers returns how many mails were answered.
+func (l *ledger) answers() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.mails)
 }
 
 // restart forgets how slow answers were so far, for the phase that begins.

@@ -3,11 +3,14 @@ package faults_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"signet/authproof"
+	"signet/client"
 	signettest "signet/test/signet"
 )
 
@@ -68,28 +71,64 @@ func (s *site) askOn(ctx context.Context, t *testing.T, asker *signettest.Asker)
 	}
 }
 
-// writeOn registers keys and revokes every other one until ctx ends.
+// writeOn registers keys and revokes them later, some at once, until ctx ends.
 func (s *site) writeOn(ctx context.Context, user *signettest.User) {
+	var live []signettest.Key
 	for n := 0; wait(ctx, askEvery); n++ {
-		k, err := newKey(user.Email)
-		if err != nil {
-			continue
-		}
 		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
-		_, err = user.RegisterSubkey(call, k.Address, user.Primary.Private, k.Private, time.Now().Add(time.Hour))
+		k, err := s.register(call, user)
 		if err == nil {
-			s.noteRegistered(k)
-			if n%2 == 0 {
-				if err = user.RevokeKey(call, k.ID, "superseded"); err == nil {
-					s.noteRevoked(k)
-				}
-			}
+			live = append(live, k)
+		}
+		if len(live) > keepLive || err == nil && n%2 == 0 {
+			err = errors.Join(err, s.revoke(call, user, live[0].ID))
+			live = live[1:]
+		}
+		if refused, ok := errors.AsType[*client.Error](err); ok && refused.Status < http.StatusInternalServerError {
+			err = errors.Join(err, s.revokeAll(call, user))
+			live = nil
 		}
 		cancel()
 		if err != nil {
 			wait(ctx, againAfter)
 		}
 	}
+}
+
+// keepLive is how many keys a writer leaves live. A user may have a hundred.
+const keepLive = 20
+
+// register registers a new key, and notes it where that was answered.
+func (s *site) register(ctx context.Context, user *signettest.User) (signettest.Key, error) {
+	k, err := newKey(email)
+	if err != nil {
+		return k, err
+	}
+	_, err = user.RegisterSubkey(ctx, k.Address, user.Primary.Private, k.Private, time.Now().Add(time.Hour))
+	if err == nil {
+		s.noteRegistered(k)
+	}
+	return k, err
+}
+
+func (s *site) revoke(ctx context.Context, user *signettest.User, id string) error {
+	err := user.RevokeKey(ctx, id, "superseded")
+	if err == nil {
+		s.noteRevoked(id)
+	}
+	return err
+}
+
+// revokeAll makes room: keys whose registration or revocation was never answered
+// are live, and nobody knows of them.
+func (s *site) revokeAll(ctx context.Context, user *signettest.User) error {
+	keys, err := user.Keys(ctx, false)
+	for _, k := range keys {
+		if k.KeyType == "subkey" && k.KeyID != s.steady.ID {
+			err = errors.Join(err, user.RevokeKey(ctx, k.KeyID, "superseded"))
+		}
+	}
+	return err
 }
 
 // callTime bounds a call of the API.

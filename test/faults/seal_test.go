@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestKilledRotationLeavesEverySecretReadable(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, url string) {
 		s := newSite(t, signettest.Options{StoreURL: url})
-		for range size(60, 40) { // a user may have 100 that wait for a certificate
+		for range size(90, 900) {
 			s.delegate(t)
 		}
 		k := newKiller(t, s.Installation, "seal", "rotate")
@@ -40,14 +41,21 @@ func TestKilledRotationLeavesEverySecretReadable(t *testing.T) {
 	})
 }
 
+// perUser is how many delegated keys a user gets here; a hundred may wait for their
+// certificate.
+const perUser = 80
+
 // delegate has a subkey made and sealed.
 func (s *site) delegate(t *testing.T) {
 	t.Helper()
-	body, err := json.Marshal(map[string]string{"address": email, "expires_at": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)})
+	if len(s.delegated)%perUser == 0 {
+		s.delegator = s.NewUser(s.signet, fmt.Sprintf("user%d@%s", len(s.delegated), domain))
+	}
+	body, err := json.Marshal(map[string]string{"expires_at": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := s.signet.Call(http.MethodPost, "/api/v1/authroute/keys/delegate", s.alice.Token, string(body))
+	a := s.signet.Call(http.MethodPost, "/api/v1/authroute/keys/delegate", s.delegator.Token, string(body))
 	if a.Status != http.StatusCreated {
 		t.Fatalf("delegate: %d %s", a.Status, a.Body)
 	}

@@ -38,14 +38,22 @@ type site struct {
 	steady signettest.Key // signs the mails of the load
 	gap    int            // verdicts that are known to be missing
 
-	delegated []string // ids of the keys that are sealed here
+	delegated []string         // ids of the keys that are sealed here
+	delegator *signettest.User // has the next one made
 }
 
 func newSite(t *testing.T, o signettest.Options) *site {
 	t.Helper()
+	return newSiteOn(t, o, func(string) {})
+}
+
+// newSiteOn is newSite with a data directory that prepare makes ready.
+func newSiteOn(t *testing.T, o signettest.Options, prepare func(data string)) *site {
+	t.Helper()
 	o.Config += domains
 	o.Env = append(o.Env, "SIGNET_TELEMETRY_LOG_LEVEL=warn") // the load would fill the log
 	s := &site{Installation: signettest.New(t, o), ledger: newLedger()}
+	prepare(s.Data())
 	s.admin = s.BootstrapAdmin("root@" + domain)
 	s.signet = s.Start()
 	s.alice = s.NewUser(s.signet, email)
