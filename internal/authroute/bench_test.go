@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -41,7 +42,9 @@ func benchmarkPolicy(b *testing.B, d *db.DB, uses once.Store) {
 	stop := book.start()
 	l := listen(b)
 	p := authroute.NewPolicy(authroute.PolicyConfig{Host: "bench", Deadline: time.Minute}, in.verifier, book.Verdicts, in.metrics)
-	run(b, func(ctx context.Context) error { return p.Serve(ctx, l) })
+	served := make(chan error, 1)
+	serving, closePolicy := context.WithCancel(b.Context())
+	go func() { served <- p.Serve(serving, l) }()
 	bare := listen(b)
 	run(b, func(ctx context.Context) error { return serveBare(ctx, bare) })
 
@@ -62,7 +65,8 @@ func benchmarkPolicy(b *testing.B, d *db.DB, uses once.Store) {
 		took += askAll(b, ours, done, end, mail, pass)
 	}
 	b.StopTimer()
-	if err := stop(); err != nil {
+	closePolicy() // the book waits for it
+	if err := errors.Join(<-served, stop()); err != nil {
 		b.Fatal(err)
 	}
 	if got := book.rows(b); got != b.N {
@@ -109,6 +113,7 @@ func askAll(tb testing.TB, conns []net.Conn, from, to int, mail func(n int) []by
 					tb.Error(err)
 					return
 				}
+				_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 				if _, err := io.ReadFull(conn, reply); err != nil || !bytes.Equal(reply, []byte(want)) {
 					tb.Errorf("got %q, %v, want %q", reply, err, want)
 					return
