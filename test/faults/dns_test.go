@@ -96,20 +96,33 @@ func newResolver(t *testing.T, key signettest.Key) *resolver {
 	}
 	pub := key.Private.Public().(ed25519.PublicKey) //nolint:forcetypeassert // crypto/ed25519 promises the type
 	r := &resolver{name: name, text: authroute.RecordOf(authroute.Key{ID: key.ID, Address: key.Address, Public: pub}).String()}
-	udp, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	udp, tcp := listenBoth(t)
 	r.addr = udp.LocalAddr().String()
-	tcp, err := new(net.ListenConfig).Listen(t.Context(), "tcp", r.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, s := range []*dns.Server{{PacketConn: udp, Handler: r}, {Listener: tcp, Handler: r}} {
 		go func() { _ = s.ActivateAndServe() }()
 		t.Cleanup(func() { _ = s.Shutdown() })
 	}
 	return r
+}
+
+// listenBoth returns a UDP and a TCP listener on one port. A port that is free for
+// the one may be another test's for the other.
+func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var err error
+	for range 20 {
+		var udp net.PacketConn
+		if udp, err = new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0"); err != nil {
+			continue
+		}
+		var tcp net.Listener
+		if tcp, err = new(net.ListenConfig).Listen(t.Context(), "tcp", udp.LocalAddr().String()); err == nil {
+			return udp, tcp
+		}
+		_ = udp.Close()
+	}
+	t.Fatalf("no port is free for both UDP and TCP: %v", err)
+	return nil, nil
 }
 
 // ServeDNS answers, or does not, as the trouble of the time has it.
