@@ -120,7 +120,7 @@ var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log",
 func TestProtocolPackagesArePure(t *testing.T) {
 	for _, p := range packages(t) {
 		from, internal := room(p.ImportPath)
-		if !(internal && layers[from] == 0) && p.ImportPath != "signet/authproof" {
+		if protocol := internal && layers[from] == 0; !protocol && p.ImportPath != "signet/authproof" {
 			continue
 		}
 		for _, i := range p.Imports {

@@ -264,7 +264,7 @@ func openBookAfter(t *testing.T, b *book) float64 {
 // settled reports whether a counter file shows no gap.
 func settled(t *testing.T, file string) bool {
 	t.Helper()
-	content, err := os.ReadFile(file) //nolint:gosec // the test made it
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
