@@ -14,7 +14,7 @@ func TestFilesOfRootAreHandedToTheOwnerOfTheDirectory(t *testing.T) {
 	}
 	const nobody = 65534
 	want := uint32(os.Geteuid())
-	if want == 0 {               // anybody else owns the file already
+	if want == 0 { // anybody else owns the file already
 		want = nobody
 		if err := os.Chown(dir, nobody, nobody); err != nil {
 			t.Fatal(err)
