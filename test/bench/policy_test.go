@@ -45,26 +45,19 @@ func TestBenchLatencyAtAThousandASecond(t *testing.T) {
 		t.Logf("1,000/s for 20 s: p50 %v, p95 %v, p99 %v; bare responder p50 %v, p95 %v, p99 %v", r.P50, r.P95, r.P99, b.P50, b.P95, b.P99)
 	}
 	ratio := median(ours).Seconds() / median(floor).Seconds()
-	t.Logf("FIGURE p99 at 1,000/s: %v, bare responder %v, ratio %.2f (bar %.1f)", median(ours), median(floor), ratio, bar)
-	if ratio > bar || slices.Max(ours) >= slowest {
-		t.Errorf("p99 %v is %.2f times that of a bare responder, want at most %.1f and less than %v", ours, ratio, bar, slowest)
-	}
+	figure(t, ratio <= bar && slices.Max(ours) < slowest, "p99 at 1,000/s: %v, bare responder %v, ratio %.2f; the bar is %.1f, and always less than %v",
+		median(ours), median(floor), ratio, bar, slowest)
 }
 
-// As many mails as 64 connections carry, beside a responder that verifies one constant
-// signature for each and does nothing else.
+// As many mails as 64 connections carry from clients that sign each, beside a responder
+// that verifies one constant signature for each and does nothing else.
 func TestBenchThroughputBesideBareVerification(t *testing.T) {
 	const bar = 0.8
 	d := signettest.Dev(t)
 	bare := startResponder(t, "verify")
 	key := signettest.Key{Private: d.Key, ID: d.Ready.Authroute.KeyID, Address: d.Ready.Authroute.Sender}
 	run := func(address string) float64 {
-		const mails = 30_000
-		proofs := make([]string, mails)
-		for n := range proofs {
-			proofs[n] = key.Sign(t, key.Claims())
-		}
-		return throughput(t, address, key.Address, proofs)
+		return throughput(t, address, key, 20_000)
 	}
 	var ours, floor []float64
 	for range rounds {
@@ -72,15 +65,12 @@ func TestBenchThroughputBesideBareVerification(t *testing.T) {
 		t.Logf("64 connections: %.0f/s, bare verification %.0f/s", ours[len(ours)-1], floor[len(floor)-1])
 	}
 	ratio := median(ours) / median(floor)
-	t.Logf("FIGURE verification over 64 connections: %.0f/s, bare %.0f/s, ratio %.2f (bar %.1f)", median(ours), median(floor), ratio, bar)
-	if ratio < bar {
-		t.Errorf("got %.2f of a bare verification loop, want at least %.1f", ratio, bar)
-	}
+	figure(t, ratio >= bar, "verification over 64 connections: %.0f/s, bare %.0f/s, ratio %.2f; the bar is %.1f", median(ours), median(floor), ratio, bar)
 }
 
 // throughput asks about mails over 64 connections, each of which must pass, and
 // returns how many a second were answered.
-func throughput(t *testing.T, address, sender string, proofs []string) float64 {
+func throughput(t *testing.T, address string, key signettest.Key, mails int) float64 {
 	t.Helper()
 	const connections = 64
 	var clients sync.WaitGroup
@@ -89,8 +79,8 @@ func throughput(t *testing.T, address, sender string, proofs []string) float64 {
 	for c := range connections {
 		asker := signettest.NewAsker(t, address)
 		clients.Go(func() {
-			for n := c; n < len(proofs); n += connections {
-				action, err := asker.Ask(t.Context(), signettest.Mail{Sender: sender, Proof: proofs[n]})
+			for n := c; n < mails; n += connections {
+				action, err := asker.Ask(t.Context(), signettest.Mail{Sender: key.Address, Proof: key.Proof(t)})
 				if err != nil || !strings.HasPrefix(action, "PREPEND Authenticated-Routing: pass") {
 					failed <- fmt.Errorf("got %q, %w", action, err)
 					return
@@ -105,7 +95,18 @@ func throughput(t *testing.T, address, sender string, proofs []string) float64 {
 		t.Fatal(err)
 	default:
 	}
-	return float64(len(proofs)) / took.Seconds()
+	return float64(mails) / took.Seconds()
+}
+
+// figure prints what docs/benchmarks.md holds. No test fails on it: the machine may be
+// busy with other things (docs/adr/0010-not-a-gate.md).
+func figure(t *testing.T, met bool, format string, args ...any) {
+	t.Helper()
+	word := "met"
+	if !met {
+		word = "MISSED"
+	}
+	t.Logf("FIGURE (%s) "+format, append([]any{word}, args...)...)
 }
 
 func median[T ~int64 | ~float64](all []T) T {

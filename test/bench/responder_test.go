@@ -4,15 +4,15 @@ package bench
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/ed25519"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
+
+	"signet/internal/policyproto"
 )
 
 // responderVariable makes the test binary a policy service that does next to nothing.
@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// respond reads policy requests up to their empty line and answers, after one Ed25519
-// verification or at once. That is the floor that the product is compared with.
+// respond reads policy requests and answers, after one Ed25519 verification or at once.
+// That is the floor that the product is compared with.
 func respond(verify bool) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it lives until it is killed
 	if err != nil {
@@ -52,15 +52,9 @@ func respond(verify bool) error {
 		}
 		go func() {
 			defer conn.Close()
-			in := bufio.NewReader(conn)
-			for {
-				line, err := in.ReadSlice('\n')
-				if err != nil {
-					return
-				}
-				if !bytes.Equal(line, []byte("\n")) {
-					continue
-				}
+			in := policyproto.NewReader(conn)
+			var q policyproto.Request
+			for in.Read(&q) == nil {
 				if verify && !ed25519.Verify(pub, text, signature) {
 					return
 				}
@@ -82,7 +76,6 @@ func startResponder(t *testing.T, mode string) string {
 	cmd := exec.Command(self) //nolint:noctx // this very binary; killed below
 	cmd.Env = append(os.Environ(), responderVariable+"="+mode)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
