@@ -123,6 +123,7 @@ func TestKilledRestoreLeavesTheOldStoreOrTheNewOne(t *testing.T) {
 		}
 		for range kills {
 			kill(t, "restore", to, in.keyFile, backups[0], backups[1])
+			awaitAlone(t, to)
 			after := install(t, to, in.keyFile)
 			if n := after.rows(t); n != 1000 && n != 2000 {
 				t.Errorf("got %d rows, want 1000 or 2000", n)
@@ -145,5 +146,33 @@ func BenchmarkBackup(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// awaitAlone returns once nobody else is at the store: PostgreSQL ends the session of
+// a client that was killed only when it next wants to answer it, and until then its
+// transaction holds locks.
+func awaitAlone(t *testing.T, url string) {
+	t.Helper()
+	d, err := db.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.Dialect() == db.SQLite {
+		return
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); ; <-tick.C {
+		var others int
+		err := d.SQL().QueryRowContext(t.Context(), `
+			SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&others)
+		if err == nil && others == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d other sessions are at the store after 20 s, %v", others, err)
+		}
 	}
 }
