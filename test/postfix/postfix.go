@@ -90,12 +90,15 @@ func (s *Server) Log() string {
 	return string(text)
 }
 
-// Held returns the queue ids of the messages on hold, as postqueue(1) shows them.
+// Held returns the queue ids of the messages on hold, as postqueue(1) shows them. That
+// is a set-gid program, which an ordinary user's pretence does not reach: their test
+// looks into the queue itself.
 func (s *Server) Held(t testing.TB) []string {
 	t.Helper()
-	cmd := exec.Command("postqueue", "-c", s.Dir(), "-p") //nolint:noctx,gosec // its own directory
-	cmd.Env = append(os.Environ(), pretence(t)...)
-	list, err := cmd.Output()
+	if os.Geteuid() != 0 {
+		return s.holdQueue(t)
+	}
+	list, err := exec.Command("postqueue", "-c", s.Dir(), "-p").Output() //nolint:noctx,gosec // its own directory
 	if err != nil {
 		t.Fatalf("postqueue: %v", err)
 	}
@@ -105,6 +108,19 @@ func (s *Server) Held(t testing.TB) []string {
 		if id, ok := strings.CutSuffix(first, "!"); ok {
 			held = append(held, id)
 		}
+	}
+	return held
+}
+
+func (s *Server) holdQueue(t testing.TB) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(s.dir, "queue", "hold"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held []string
+	for _, e := range entries {
+		held = append(held, e.Name())
 	}
 	return held
 }
