@@ -13,7 +13,7 @@ import (
 // is right. How late they are is printed and fails nothing (docs/adr/0010-not-a-gate.md):
 // a busy machine would decide. Other tests beside it would be measured too, so
 // "make test" runs it after them.
-func TestLoadIsAnsweredRightly(t *testing.T) {
+func TestLoadAloneIsAnsweredRightly(t *testing.T) {
 	d := signettest.Dev(t)
 	out, inTime := command(t, "authroute", "load", "--rate", "1000", "--for", "10s", "--ready-file", d.ReadyFile)
 	t.Logf("below 100 ms: %t\n%s", inTime, out)
