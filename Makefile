@@ -42,7 +42,8 @@ lint: ## golangci-lint, govulncheck where an advisory database is at hand
 
 fuzz: ## each fuzz target for FUZZTIME (default 60s)
 	@for p in $$(go list ./...); do \
-	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	  targets=$$(go test -list '^Fuzz' $$p | awk '/^Fuzz/'); \
+	  for f in $$targets; do \
 	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-60s} $$p; \
 	  done; \
 	done

@@ -81,7 +81,7 @@ func (c *Client) RevokeKey(ctx context.Context, keyID, reason string) error {
 
 // public returns a key's public half in standard base64, and its id.
 func public(priv ed25519.PrivateKey) (b64, id string) {
-	pub := priv.Public().(ed25519.PublicKey) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	pub := priv.Public().(ed25519.PublicKey) // crypto/ed25519 promises the type
 	return base64.StdEncoding.EncodeToString(pub), authproof.KeyID(pub)
 }
 

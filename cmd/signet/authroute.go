@@ -149,7 +149,7 @@ func newKey() (ed25519.PrivateKey, error) {
 }
 
 func publicOf(priv ed25519.PrivateKey) ed25519.PublicKey {
-	return priv.Public().(ed25519.PublicKey) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	return priv.Public().(ed25519.PublicKey) // crypto/ed25519 promises the type
 }
 
 type signCmd struct {

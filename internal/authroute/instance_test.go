@@ -174,7 +174,7 @@ func newPrivate(t testing.TB) ed25519.PrivateKey {
 }
 
 func keyID(priv ed25519.PrivateKey) string {
-	return authproof.KeyID(priv.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	return authproof.KeyID(priv.Public().(ed25519.PublicKey)) // crypto/ed25519 promises the type
 }
 
 // sign makes a proof. Members that claims leaves empty are those of a good version 2 proof.

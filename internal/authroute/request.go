@@ -27,7 +27,7 @@ func SubkeyRequest(primary, subkey ed25519.PrivateKey, address string, expires t
 }
 
 func publicOf(priv ed25519.PrivateKey) ed25519.PublicKey {
-	return priv.Public().(ed25519.PublicKey) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	return priv.Public().(ed25519.PublicKey) // crypto/ed25519 promises the type
 }
 
 func signText(priv ed25519.PrivateKey, text []byte) string {

@@ -12,10 +12,10 @@ import (
 )
 
 func TestZoneLinesAreReadAsTheRecordsTheyAre(t *testing.T) {
-	node := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	node := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey) // crypto/ed25519 promises the type
 	plain, quoted := newPair(t), newPair(t)
 	key := func(p pair, address string) authroute.Key {
-		return authroute.Key{ID: p.id, Type: authroute.Subkey, Address: address, Public: p.priv.Public().(ed25519.PublicKey)} //nolint:forcetypeassert // as above
+		return authroute.Key{ID: p.id, Type: authroute.Subkey, Address: address, Public: p.priv.Public().(ed25519.PublicKey)} // as above
 	}
 	zone := authroute.Zone{
 		Domains: []authroute.Domain{{Name: "example.org", Mode: authroute.Enforce, Hosted: true}, {Name: "elsewhere.example", Mode: authroute.Require}},

@@ -107,7 +107,7 @@ func flow(v reflect.Value) string {
 	case reflect.Map:
 		var items []string
 		for _, k := range v.MapKeys() {
-			d := v.MapIndex(k).Interface().(Domain) //nolint:forcetypeassert // the one map there is
+			d := v.MapIndex(k).Interface().(Domain) // the one map there is
 			items = append(items, fmt.Sprintf("%s: {mode: %s, v1: %s, stale: %s}", k, d.Mode, d.V1, d.Stale))
 		}
 		slices.Sort(items)

@@ -66,7 +66,7 @@ func (c *cachingConn) ExecContext(ctx context.Context, query string, args []driv
 	if err != nil || s == nil {
 		return orNow(err, func() (driver.Result, error) { return c.sqliteConn.ExecContext(ctx, query, args) })
 	}
-	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args) //nolint:forcetypeassert // the driver's statements are all of one type
+	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args) // the driver's statements are all of one type
 }
 
 // QueryContext implements [driver.QueryerContext].
@@ -75,7 +75,7 @@ func (c *cachingConn) QueryContext(ctx context.Context, query string, args []dri
 	if err != nil || s == nil {
 		return orNow(err, func() (driver.Rows, error) { return c.sqliteConn.QueryContext(ctx, query, args) })
 	}
-	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args) //nolint:forcetypeassert // as above
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args) // as above
 	if err != nil {
 		return nil, err
 	}

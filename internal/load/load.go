@@ -122,7 +122,7 @@ func (o Options) send(ctx context.Context, questions chan<- question, total int)
 func (o Options) question(i int, now time.Time) question {
 	id := fmt.Sprintf("<load-%d-%d@signet>", now.UnixNano(), i)
 	signed := o.Sender
-	want := "action=PREPEND Authenticated-Routing: pass key-id=" + authproof.KeyID(o.Key.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	want := "action=PREPEND Authenticated-Routing: pass key-id=" + authproof.KeyID(o.Key.Public().(ed25519.PublicKey)) // crypto/ed25519 promises the type
 	if i%20 == 7 {
 		signed = "x" + o.Sender
 		want = "action=PREPEND Authenticated-Routing: fail reason=signature"

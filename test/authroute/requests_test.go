@@ -36,7 +36,7 @@ func (b body) text(t *testing.T) string {
 func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
 func publicOf(k signettest.Key) string {
-	return base64.StdEncoding.EncodeToString(k.Private.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	return base64.StdEncoding.EncodeToString(k.Private.Public().(ed25519.PublicKey)) // crypto/ed25519 promises the type
 }
 
 // signed is docs/spec/authenticated-routing.md, section 7: standard base64 of the

@@ -94,7 +94,7 @@ func newResolver(t *testing.T, key signettest.Key) *resolver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pub := key.Private.Public().(ed25519.PublicKey) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	pub := key.Private.Public().(ed25519.PublicKey) // crypto/ed25519 promises the type
 	r := &resolver{name: name, text: authroute.RecordOf(authroute.Key{ID: key.ID, Address: key.Address, Public: pub}).String()}
 	udp, tcp := listenBoth(t)
 	r.addr = udp.LocalAddr().String()

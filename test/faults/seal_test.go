@@ -21,7 +21,7 @@ func TestKilledRotationLeavesEverySecretReadable(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, url string) {
 		s := newSite(t, signettest.Options{StoreURL: url})
-		for range size(90, 900) {
+		for range size(100, 1000) {
 			s.delegate(t)
 		}
 		k := newKiller(t, s.Installation, "seal", "rotate")
@@ -122,7 +122,7 @@ func idOf(t *testing.T, der []byte) string {
 	if !ok {
 		t.Fatalf("sealed is a %T, want an Ed25519 key", k)
 	}
-	return authproof.KeyID(priv.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // crypto/ed25519 promises the type
+	return authproof.KeyID(priv.Public().(ed25519.PublicKey)) // crypto/ed25519 promises the type
 }
 
 // currentKey returns the id of the master key that seals now.
