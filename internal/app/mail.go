@@ -12,6 +12,7 @@ import (
 
 	"signet/internal/authroute"
 	"signet/internal/config"
+	"signet/internal/db"
 	"signet/internal/lease"
 	"signet/internal/once"
 	"signet/internal/ops"
@@ -26,14 +27,14 @@ const proofCap = 3_000_000
 type mail struct {
 	verdicts *authroute.Verdicts
 	policy   *authroute.Policy
-	workers  []func(ctx context.Context) error
 	checks   []ops.Check
 }
 
-func (a *App) newMail(ctx context.Context) (*mail, error) {
+// newMail adds to in what judging needs beside the listeners.
+func (a *App) newMail(ctx context.Context, in *instance) (*mail, error) {
 	c, now := a.Config.Authroute, time.Now
 	m := &mail{}
-	guard, err := a.newGuard(ctx, m)
+	guard, err := a.newGuard(ctx, in, m)
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +50,12 @@ func (a *App) newMail(ctx context.Context) (*mail, error) {
 	if err != nil {
 		return nil, err
 	}
+	in.closers = append(in.closers, m.verdicts.Close)
 	m.policy = authroute.NewPolicy(authroute.PolicyConfig{
 		Host: a.name(), Allow: config.Prefixes(c.Policy.Allow), Tagged: c.TaggedSender,
 		MaxConnections: c.Policy.MaxConnections, Deadline: c.Policy.Deadline.D(), Drain: a.Config.Server.Drain.D(), Domain: a.Domains.OfSender,
 	}, verifier, m.verdicts, a.mailMetrics)
-	m.workers = append(m.workers, a.Keys.Run, a.Domains.Run, a.Bypass.Run, m.verdicts.Run)
+	in.workers = append(in.workers, a.Keys.Run, a.Domains.Run, a.Bypass.Run, m.verdicts.Run)
 	m.checks = append(m.checks, ops.Check{Name: "database", Run: a.DB.Ping})
 	for _, load := range []func(context.Context) error{a.Keys.Load, a.Domains.Load, a.Bypass.Load} {
 		if err := load(ctx); err != nil {
@@ -64,13 +66,23 @@ func (a *App) newMail(ctx context.Context) (*mail, error) {
 }
 
 // newGuard returns the guard of one-time values: in Redis where one is configured,
-// else in the database, which knows them after a restart too.
-func (a *App) newGuard(ctx context.Context, m *mail) (*once.Guard, error) {
+// else where the one instance of a SQLite store writes them fastest, or in the
+// database that several share. All of them know the values after a restart too.
+func (a *App) newGuard(ctx context.Context, in *instance, m *mail) (*once.Guard, error) {
 	// One key alone must not take the room of all others.
 	space := once.Space{Name: authroute.ReplaySpace, Cap: proofCap, Quota: proofCap / 10}
-	sql := once.NewSQL(a.DB)
-	m.workers = append(m.workers, sql.Run)
 	url := a.Config.Redis.URL.Reveal()
+	if url == "" && a.DB.Dialect() == db.SQLite {
+		file, err := once.OpenFile(ctx, a.DB, filepath.Join(a.Config.Server.DataDir, "once"))
+		if err != nil {
+			return nil, fmt.Errorf("replay store: %w", err)
+		}
+		in.workers = append(in.workers, file.Run)
+		in.closers = append(in.closers, file.Close)
+		return once.New(a.DB, file, nil, space), nil
+	}
+	sql := once.NewSQL(a.DB)
+	in.workers = append(in.workers, sql.Run)
 	if url == "" {
 		return once.New(a.DB, sql, nil, space), nil
 	}
@@ -81,7 +93,7 @@ func (a *App) newGuard(ctx context.Context, m *mail) (*once.Guard, error) {
 	m.checks = append(m.checks, ops.Check{Name: "redis", Run: func(ctx context.Context) error { _, err := r.Birth(ctx); return err }})
 	guard := once.New(a.DB, r, sql, space)
 	leases := lease.New(a.DB, a.name())
-	m.workers = append(m.workers, func(ctx context.Context) error {
+	in.workers = append(in.workers, func(ctx context.Context) error {
 		defer func() { _ = r.Close() }() // nothing was promised on it
 		return leases.Hold(ctx, "once.watch", func(ctx context.Context, _ int64) error { return guard.Watch(ctx) })
 	})

@@ -86,7 +86,7 @@ type instance struct {
 func (in *instance) close() {
 	for _, c := range in.closers {
 		if err := c(); err != nil && !errors.Is(err, net.ErrClosed) {
-			slog.Warn("listener was not closed", "error", err)
+			slog.Warn("a part of the instance was not closed", "error", err)
 		}
 	}
 }
@@ -99,14 +99,11 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 		}
 	}()
 	observe := ops.NewHTTP(a.metrics)
-	mail, err := a.newMail(ctx)
+	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run)
+	mail, err := a.newMail(ctx, in)
 	if err != nil {
 		return in, err
 	}
-	in.closers = append(in.closers, mail.verdicts.Close)
-	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run)
-	in.workers = append(in.workers, mail.workers...)
-
 	if roles == AllRoles {
 		if err := a.openDoors(ctx, in, mail, observe); err != nil {
 			return in, err

@@ -47,7 +47,7 @@ type Store struct {
 
 // Redis is where several instances share used one-time values faster than in the database.
 type Redis struct {
-	URL Secret `yaml:"url" doc:"redis://... or rediss://...; empty keeps one-time values in the database"`
+	URL Secret `yaml:"url" doc:"redis://... or rediss://...; empty keeps one-time values in PostgreSQL, or in a file beside SQLite"`
 }
 
 // Seal protects secrets at rest.

@@ -214,14 +214,18 @@ func (h *health) wants(onPrimary bool, now time.Time) wish {
 	return wait
 }
 
-// Forget gives the SQL store a new birth: after a restore from a backup, when it
-// no longer knows what was used since.
+// Forget gives the stores on this machine a new birth: after a restore from a backup,
+// when nobody knows what was used since.
 func Forget(ctx context.Context, tx *db.Tx) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM once_births`); err != nil {
 		return err
 	}
 	// Without an epoch the store would pass for that of a new installation.
-	_, err := beginEpoch(ctx, tx, "sql", db.Now(time.Now()))
+	now := db.Now(time.Now())
+	if first, err := beginEpoch(ctx, tx, "sql", now); first || err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE once_epoch SET epoch = epoch + 1, birth = $1, moved_at = $1 WHERE id = 1`, now)
 	return err
 }
 

@@ -14,6 +14,15 @@ func (s *SQL) SetClock(now func() time.Time) { s.now = now }
 // SetClock makes the store read the time from now.
 func (m *Memory) SetClock(now func() time.Time) { m.now = now }
 
+// SetClock makes the store read the time from now.
+func (f *File) SetClock(now func() time.Time) { f.memory.now = now }
+
+// SetSegmentSize sets how long a file of the journal grows.
+func (f *File) SetSegmentSize(n int64) { f.journal.size = n }
+
+// Break makes every further write fail.
+func (f *File) Break() { _ = f.journal.out.Close() }
+
 // Watcher looks at the stores as Watch does, one look a call.
 type Watcher struct {
 	g *Guard

@@ -16,13 +16,28 @@ const shards = 64
 type Memory struct {
 	now    func() time.Time
 	birth  time.Time
+	keeper keeper
 	shards [shards]shard
 	counts counts
 }
 
+// keeper writes down what is taken, before anybody is told.
+type keeper interface {
+	// keep returns the place of the entry. An error means that it is not kept.
+	keep(e Entry, uses int) (place uint32, err error)
+	// forget says that the entry at a place has ended, or has another one.
+	forget(place uint32)
+}
+
+// nowhere keeps nothing.
+type nowhere struct{}
+
+func (nowhere) keep(Entry, int) (uint32, error) { return 0, nil }
+func (nowhere) forget(uint32)                   {}
+
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	m := &Memory{now: time.Now, birth: db.Now(time.Now()), counts: counts{live: map[countKey]int{}}}
+	m := &Memory{now: time.Now, birth: db.Now(time.Now()), keeper: nowhere{}, counts: counts{live: map[countKey]int{}}}
 	for i := range m.shards {
 		m.shards[i].held = map[[32]byte]*held{}
 	}
@@ -41,16 +56,56 @@ func (m *Memory) Take(_ context.Context, e Entry) (Answer, error) {
 	if !e.Until.After(now) {
 		return Answer{}, ErrPast
 	}
-	a, err := m.shard(e).take(e, now, &m.counts)
+	a, err := m.shard(e).take(e, now, m)
 	if err == ErrFull || err == ErrQuota { //nolint:errorlint // our own, as it is
 		// What has expired in the other shards takes no room.
-		for i := range m.shards {
-			m.shards[i].prune(now, &m.counts)
-		}
-		a, err = m.shard(e).take(e, now, &m.counts)
+		m.prune()
+		a, err = m.shard(e).take(e, now, m)
 	}
 	a.Birth = m.birth
 	return a, err
+}
+
+// prune removes what has ended.
+func (m *Memory) prune() {
+	now := m.now()
+	for i := range m.shards {
+		m.shards[i].prune(now, m)
+	}
+}
+
+// restore puts an entry back that was kept at a place. Of several of one key the
+// first holds it; the last has its place, and its uses.
+func (m *Memory) restore(e Entry, uses int, place uint32) {
+	if !e.Until.After(m.now()) {
+		return
+	}
+	s := m.shard(e)
+	if h, ok := s.held[e.Key]; ok {
+		h.uses, h.place = max(h.uses, uses), place
+		return
+	}
+	e.add(m.counts.live, 1)
+	s.hold(&held{e, uses, place})
+}
+
+// places calls f with the place of each entry.
+func (m *Memory) places(f func(place uint32)) {
+	for i := range m.shards {
+		for _, h := range m.shards[i].held {
+			f(h.place)
+		}
+	}
+}
+
+// keepAnew has everything at a place kept at another.
+func (m *Memory) keepAnew(place uint32) error {
+	for i := range m.shards {
+		if err := m.shards[i].keepAnew(place, m.keeper); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *Memory) shard(e Entry) *shard { return &m.shards[e.Key[0]%shards] }
@@ -65,37 +120,81 @@ type shard struct {
 type held struct {
 	Entry
 
-	uses int
+	uses  int
+	place uint32
 }
 
-func (s *shard) take(e Entry, now time.Time, c *counts) (Answer, error) {
+func (s *shard) take(e Entry, now time.Time, m *Memory) (Answer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pruneLocked(now, c)
+	s.pruneLocked(now, m)
 	if h, ok := s.held[e.Key]; ok {
-		h.uses++
-		return Answer{Holder: h.By, Uses: h.uses}, nil
+		return h.again(e, m.keeper)
 	}
-	if err := c.add(e); err != nil {
+	if err := m.counts.add(e); err != nil {
 		return Answer{}, err
 	}
-	h := &held{e, 1}
-	s.held[e.Key] = h
-	heap.Push(&s.ends, h)
+	place, err := m.keeper.keep(e, 1)
+	if err != nil {
+		m.counts.remove(e)
+		return Answer{}, err
+	}
+	s.hold(&held{e, 1, place})
 	return Answer{Holder: e.By, Uses: 1}, nil
 }
 
-func (s *shard) prune(now time.Time, c *counts) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pruneLocked(now, c)
+func (s *shard) hold(h *held) {
+	s.held[h.Key] = h
+	heap.Push(&s.ends, h)
 }
 
-func (s *shard) pruneLocked(now time.Time, c *counts) {
+// again is one more use of a value that is held.
+func (h *held) again(e Entry, k keeper) (Answer, error) {
+	if e.Counts {
+		if err := h.keep(h.uses+1, k); err != nil {
+			return Answer{}, err
+		}
+		h.uses++
+	}
+	return Answer{Holder: h.By, Uses: h.uses}, nil
+}
+
+// keep keeps the entry at another place, with that many uses.
+func (h *held) keep(uses int, k keeper) error {
+	place, err := k.keep(h.Entry, uses)
+	if err == nil {
+		k.forget(h.place)
+		h.place = place
+	}
+	return err
+}
+
+func (s *shard) keepAnew(place uint32, k keeper) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.held {
+		if h.place != place {
+			continue
+		}
+		if err := h.keep(h.uses, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shard) prune(now time.Time, m *Memory) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pruneLocked(now, m)
+}
+
+func (s *shard) pruneLocked(now time.Time, m *Memory) {
 	for len(s.ends) > 0 && !s.ends[0].Until.After(now) {
 		h, _ := heap.Pop(&s.ends).(*held)
 		delete(s.held, h.Key)
-		c.remove(h.Entry)
+		m.counts.remove(h.Entry)
+		m.keeper.forget(h.place)
 	}
 }
 

@@ -197,12 +197,12 @@ func (s *Space) entry(u Use, counts bool) Entry {
 
 // digest hashes parts so that no two lists of them collide.
 func digest(parts ...string) [32]byte {
-	h := sha256.New()
+	room := make([]byte, 0, 512) // on the stack, unless parts are long
 	for _, p := range parts {
-		_ = binary.Write(h, binary.BigEndian, uint64(len(p))) // a hash takes everything
-		h.Write([]byte(p))
+		room = binary.BigEndian.AppendUint64(room, uint64(len(p)))
+		room = append(room, p...)
 	}
-	return [32]byte(h.Sum(nil))
+	return sha256.Sum256(room)
 }
 
 // away keeps the refusals of a store and makes ErrAway of everything else.

@@ -36,6 +36,15 @@ type world struct {
 func each(t *testing.T, f func(t *testing.T, w world)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) { f(t, newWorld(dbtest.SQLite(t), once.NewMemory(), nil)) })
+	t.Run("file", func(t *testing.T) {
+		d := dbtest.SQLite(t)
+		s := openFile(t, d, t.TempDir())
+		f(t, newWorld(d, s, func() {
+			if err := s.Prune(); err != nil {
+				t.Error(err)
+			}
+		}))
+	})
 	t.Run("sql", func(t *testing.T) {
 		dbtest.Each(t, func(t *testing.T, d *db.DB) {
 			s := once.NewSQL(d)
@@ -373,6 +382,7 @@ func BenchmarkTake(b *testing.B) {
 	}
 	lite, post := dbtest.SQLite(b), dbtest.Postgres(b)
 	bench("memory", lite, once.NewMemory())
+	bench("file", lite, openFile(b, dbtest.SQLite(b), b.TempDir()))
 	bench("sqlite", lite, once.NewSQL(lite))
 	bench("postgres", post, once.NewSQL(post))
 	r, err := once.OpenRedis(b.Context(), redistest.Start(b).URL(), "bench")
