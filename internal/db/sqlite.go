@@ -26,7 +26,9 @@ func openSQLite(path string) (*DB, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
-	write := sql.OpenDB(connector{sqliteDSN(path, "_txlock=immediate", "_pragma=synchronous(FULL)")})
+	write := sql.OpenDB(connector{sqliteDSN(path, "_txlock=immediate", "_pragma=synchronous(FULL)",
+		// The pages of busy indexes stay in memory, and go back to the store seldom.
+		"_pragma=cache_size(-16000)", "_pragma=wal_autocheckpoint(8000)")})
 	write.SetMaxOpenConns(1)
 	read := sql.OpenDB(connector{sqliteDSN(path, "_pragma=query_only(1)")})
 	read.SetMaxOpenConns(max(readers, runtime.NumCPU()))
@@ -50,6 +52,8 @@ func createPrivate(path string) error {
 func sqliteDSN(path string, extra ...string) string {
 	options := append([]string{
 		"_pragma=busy_timeout(5000)", "_pragma=journal_mode(WAL)", "_pragma=foreign_keys(1)",
+		"_pragma=temp_store(2)", // a statement's own journal needs no file
+
 		"_time_integer_format=unix_micro", "_inttotime=1",
 	}, extra...)
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(options, "&")
