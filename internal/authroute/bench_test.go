@@ -25,12 +25,20 @@ const benchConnections = 64
 // BenchmarkPolicy asks the whole service over 64 TCP connections (parsing, key,
 // signature, replay store, verdict row) and, turn by turn, a bare loop over the same
 // sockets and codec that does nothing but ed25519.Verify. It reports the rate, and
-// the share of the bare rate that is left, beside a load that signs: with used proofs in memory, and in the store.
+// the share of the bare rate that is left, beside a load that signs.
 func BenchmarkPolicy(b *testing.B) {
-	for name, open := range map[string]func(testing.TB) *db.DB{"sqlite": dbtest.SQLite, "postgres": dbtest.Postgres} {
-		b.Run("uses=memory/verdicts="+name, func(b *testing.B) { benchmarkPolicy(b, open(b), once.NewMemory()) })
-		b.Run("uses="+name+"/verdicts="+name, func(b *testing.B) { d := open(b); benchmarkPolicy(b, d, once.NewSQL(d)) })
-	}
+	b.Run("uses=file/verdicts=sqlite", func(b *testing.B) {
+		d := dbtest.SQLite(b)
+		uses, err := once.OpenFile(b.Context(), d, b.TempDir())
+		if err != nil {
+			b.Fatal(err)
+		}
+		benchmarkPolicy(b, d, uses)
+	})
+	b.Run("uses=postgres/verdicts=postgres", func(b *testing.B) {
+		d := dbtest.Postgres(b)
+		benchmarkPolicy(b, d, once.NewSQL(d))
+	})
 }
 
 func benchmarkPolicy(b *testing.B, d *db.DB, uses once.Store) {

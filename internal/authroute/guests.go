@@ -27,6 +27,8 @@ type guest struct {
 	place *list.Element // in guests.waiting; nil while a request is in hand
 	idle  bool          // not even the first byte of a request is there
 	gone  bool
+
+	sendsUntil time.Time // of the goroutine that serves it alone
 }
 
 // party is the guests of one listener.
@@ -157,7 +159,7 @@ func (g *guest) rest(atMost time.Duration) bool {
 	return g.SetReadDeadline(time.Now().Add(atMost)) == nil
 }
 
-// reads says that a request has begun. It must end in time.
+// reads says that a request has begun and is not whole. It must end in time.
 func (g *guest) reads(atMost time.Duration) bool {
 	h := g.party.house
 	h.mu.Lock()
@@ -171,14 +173,19 @@ func (g *guest) works() bool {
 	h := g.party.house
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	g.idle = false
 	h.leaveQueue(g)
 	return !g.gone
 }
 
-// send writes an answer.
+// send writes an answer, for at most a time and at least half of it: a deadline is
+// not set for each.
 func (g *guest) send(b []byte, atMost time.Duration) error {
-	if err := g.SetWriteDeadline(time.Now().Add(atMost)); err != nil {
-		return err
+	if now := time.Now(); g.sendsUntil.Sub(now) < atMost/2 {
+		g.sendsUntil = now.Add(atMost)
+		if err := g.SetWriteDeadline(g.sendsUntil); err != nil {
+			return err
+		}
 	}
 	_, err := g.Write(b)
 	return err

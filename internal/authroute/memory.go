@@ -37,6 +37,22 @@ func (m *memory[K, V]) get(k K) (V, bool) {
 	return v, ok
 }
 
+// getOr returns the value of k, which is v from now on where it had none.
+func (m *memory[K, V]) getOr(k K, v V) V {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turn()
+	if there, ok := m.young[k]; ok {
+		return there
+	}
+	if there, ok := m.old[k]; ok {
+		v = there
+		delete(m.old, k)
+	}
+	m.young[k] = v
+	return v
+}
+
 func (m *memory[K, V]) put(k K, v V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

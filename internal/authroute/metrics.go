@@ -26,7 +26,6 @@ const (
 	byDeadline defaultReason = "deadline"
 	byPanic    defaultReason = "panic"
 	byQueue    defaultReason = "queue_full"
-	byOverload defaultReason = "overload"
 )
 
 // gapReason says why verdicts are missing from the store.
@@ -79,7 +78,7 @@ func NewMetrics(reg prometheus.Registerer, s Sources) *Metrics {
 		actions: counters[string](reg, "authroute_actions_total", "Answers to Postfix.", "action",
 			"DUNNO", "PREPEND", "HOLD", "REJECT", "DEFER"),
 		defaults: counters(reg, "authroute_default_actions_total", "Mail that passed unjudged since the service was in trouble.", "reason",
-			byDeadline, byPanic, byQueue, byOverload),
+			byDeadline, byPanic, byQueue),
 		gaps: counters(reg, "authroute_verdict_gaps_total", "Answered verdicts that are not in the store.", "reason",
 			gapCrash, gapQueue),
 		lookups: counters(reg, "authroute_dns_lookups_total", "Lookups of foreign keys in the DNS; cached answers are not counted.", "outcome",

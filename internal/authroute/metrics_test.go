@@ -45,7 +45,7 @@ func TestEveryLabelValueIsThereFromTheStart(t *testing.T) {
 	for _, a := range []policyproto.Action{policyproto.Dunno(), policyproto.Hold(""), policyproto.Defer(""), policyproto.Reject(""), policyproto.Prepend("a: b")} {
 		want = append(want, "authroute_actions_total action="+a.Verb())
 	}
-	for _, r := range []string{"deadline", "panic", "queue_full", "overload"} {
+	for _, r := range []string{"deadline", "panic", "queue_full"} {
 		want = append(want, "authroute_default_actions_total reason="+r)
 	}
 	for _, r := range []string{"crash", "queue_full"} {

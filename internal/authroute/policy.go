@@ -9,14 +9,15 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"signet/internal/policyproto"
 )
 
-// judge says whether a mail's proof holds.
+// judge says whether a mail's proof holds. It returns soon after ctx ends.
 type judge interface {
 	Judge(ctx context.Context, q Request) Verdict
 }
@@ -56,9 +57,7 @@ type Policy struct {
 	verdicts recorder
 	metrics  *Metrics
 	guests   *guests
-	recent   *memory[delivery, decided]
-	turns    turns[delivery]
-	desks    atomic.Int64 // that are open, some of them left behind
+	recent   *memory[delivery, *decided]
 
 	strangers, broken, unrecorded sparse
 }
@@ -66,8 +65,12 @@ type Policy struct {
 // delivery is one attempt of a client to deliver one mail, as Postfix names it.
 type delivery struct{ host, instance string }
 
-// decided is what was answered about a delivery.
+// decided is what was answered about a delivery. Whoever decides has the lock: Postfix
+// asks again on another connection where an answer takes too long, and both questions
+// are about one mail, which has one verdict.
 type decided struct {
+	sync.Mutex
+	answered bool
 	envelope string // a client may begin anew with another sender
 	atData   bool   // asked at DATA, which is once a mail
 	action   policyproto.Action
@@ -92,7 +95,7 @@ func NewPolicy(c PolicyConfig, j judge, v recorder, m *Metrics) *Policy {
 	return &Policy{
 		config: c, judge: j, verdicts: v, metrics: m,
 		guests: newGuests(c.MaxConnections),
-		recent: newMemory[delivery, decided](recentSize, recentTime, c.Now),
+		recent: newMemory[delivery, *decided](recentSize, recentTime, c.Now),
 	}
 }
 
@@ -152,7 +155,7 @@ func (p *Policy) welcome(ctx context.Context, conn net.Conn, party *party) {
 	go func() {
 		defer p.metrics.connections.Dec()
 		defer party.dismiss(conn)
-		p.serve(context.WithoutCancel(ctx), party.guest(conn), &conversation{host: host})
+		p.serve(context.WithoutCancel(ctx), party.guest(conn), host)
 	}()
 }
 
@@ -175,35 +178,21 @@ func (p *Policy) hostOf(remote net.Addr) (host string, ok bool) {
 	return a.String(), ok
 }
 
-// conversation is what a connection's requests have in common.
-type conversation struct {
-	host string // that asks
-	desk *desk  // nil before the first mail, and after one that took too long
-}
-
-func (c *conversation) leaveDesk() {
-	if c.desk != nil {
-		c.desk.close()
-		c.desk = nil
-	}
-}
-
 // serve answers the requests of one connection until either side ends it.
-func (p *Policy) serve(ctx context.Context, g *guest, c *conversation) {
-	defer c.leaveDesk()
+func (p *Policy) serve(ctx context.Context, g *guest, host string) {
 	in := policyproto.NewReader(g.Conn)
 	var q policyproto.Request
 	var out []byte
-	for g.rest(p.config.Idle) && in.Wait() == nil && g.reads(p.config.Partial) {
+	for g.rest(p.config.Idle) && in.Wait() == nil && (in.Whole() || g.reads(p.config.Partial)) {
 		if err := in.Read(&q); err != nil {
-			p.noteBroken(ctx, c.host, err)
+			p.noteBroken(ctx, host, err)
 			return
 		}
 		if !g.works() {
 			return
 		}
 		start := time.Now()
-		action := p.answer(ctx, c, &q)
+		action := p.answer(ctx, host, &q)
 		out = action.AppendTo(out[:0])
 		if err := g.send(out, p.config.Partial); err != nil {
 			return
@@ -226,31 +215,30 @@ func (p *Policy) noteBroken(ctx context.Context, host string, err error) {
 }
 
 // answer says what to do about one request.
-func (p *Policy) answer(ctx context.Context, c *conversation, q *policyproto.Request) policyproto.Action {
+func (p *Policy) answer(ctx context.Context, host string, q *policyproto.Request) policyproto.Action {
 	switch q.ProtocolState {
 	case "MAIL", "RCPT", "DATA":
 	default:
 		return policyproto.Dunno()
 	}
 	if q.Instance == "" {
-		return p.decide(ctx, c, q)
+		return p.decide(ctx, host, q)
 	}
 	// What is kept must not hold on to the whole request.
-	this := delivery{c.host, strings.Clone(q.Instance)}
+	this := p.recent.getOr(delivery{host, strings.Clone(q.Instance)}, &decided{})
+	this.Lock()
+	defer this.Unlock()
 	envelope := q.Sender + "\n" + q.SASLSender
-	// Postfix asks again on another connection where an answer takes too long: both
-	// questions are about one mail, which has one verdict.
-	defer p.turns.take(this)()
 	atData := q.ProtocolState == "DATA"
-	if before, ok := p.recent.get(this); ok && before.envelope == envelope {
-		if before.atData && atData {
-			return before.action // the first answer came too late
-		}
-		return repeated(before.action)
+	switch {
+	case !this.answered || this.envelope != envelope:
+		this.action = p.decide(ctx, host, q)
+		this.answered, this.envelope, this.atData = true, envelope, atData
+		return this.action
+	case this.atData && atData:
+		return this.action // the first answer came too late
 	}
-	action := p.decide(ctx, c, q)
-	p.recent.put(this, decided{envelope, atData, action})
-	return action
+	return repeated(this.action)
 }
 
 // repeated is the answer to further recipients of a mail: its header is there already.
@@ -262,20 +250,20 @@ func repeated(a policyproto.Action) policyproto.Action {
 }
 
 // decide judges a mail and writes the verdict down.
-func (p *Policy) decide(ctx context.Context, c *conversation, q *policyproto.Request) policyproto.Action {
-	ctx, cancel := context.WithTimeout(ctx, p.config.Deadline)
-	defer cancel()
+func (p *Policy) decide(ctx context.Context, host string, q *policyproto.Request) policyproto.Action {
+	inTime := within(ctx, p.config.Deadline)
+	defer inTime.release()
 	r := Request{
 		Carried:       policyproto.ProofFrom(q, p.config.Tagged),
-		ClientAddress: q.ClientAddress, Host: c.host, Instance: q.Instance, QueueID: q.QueueID,
+		ClientAddress: q.ClientAddress, Host: host, Instance: q.Instance, QueueID: q.QueueID,
 	}
-	v := p.judgeInTime(ctx, c, r)
+	v := p.judgeInTime(inTime, r) //nolint:contextcheck // it is ctx with a deadline
 	if v.Domain.Mode == "" && p.config.Domain != nil {
 		v.Domain = p.config.Domain(v.Sender) // whoever slows us down must not get around require
 	}
 	action := Decide(v)
 	p.metrics.verdict(v)
-	if err := p.verdicts.Record(ctx, verification(v, r, action, p.config.Now())); err != nil {
+	if err := p.verdicts.Record(inTime, verification(v, r, action, p.config.Now())); err != nil { //nolint:contextcheck // as above
 		p.metrics.defaultAction(byQueue)
 		if p.unrecorded.due(p.config.Now()) {
 			slog.ErrorContext(ctx, "a verdict was not recorded", "queue_id", q.QueueID, "error", err)
@@ -287,26 +275,21 @@ func (p *Policy) decide(ctx context.Context, c *conversation, q *policyproto.Req
 	return action
 }
 
-// judgeInTime judges a mail at the connection's desk. Where that takes too long the
-// verdict is temperror, and the connection has no desk any more.
-func (p *Policy) judgeInTime(ctx context.Context, c *conversation, r Request) Verdict {
-	if c.desk == nil {
-		// Desks that outlive their deadline must not heap up.
-		if p.desks.Load() >= 2*int64(p.config.MaxConnections) {
-			p.metrics.defaultAction(byOverload)
-			return r.unjudged(Deadline)
+// judgeInTime makes temperror of a judgement that took too long, and of a panic.
+func (p *Policy) judgeInTime(ctx context.Context, r Request) (v Verdict) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			p.metrics.defaultAction(byPanic)
+			slog.ErrorContext(ctx, "judging a mail panicked", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+			v = r.unjudged(Trouble)
 		}
-		c.desk = openDesk(p.judge, p.metrics, &p.desks)
-	}
-	c.desk.in <- errand{r, ctx}
-	select {
-	case v := <-c.desk.out:
-		return v
-	case <-ctx.Done():
+	}()
+	v = p.judge.Judge(ctx, r)
+	if v.Result == TempError && ctx.Err() != nil {
 		p.metrics.defaultAction(byDeadline)
-		c.leaveDesk()
-		return r.unjudged(Deadline)
+		return v.because(Deadline)
 	}
+	return v
 }
 
 // unjudged is the verdict on a mail that nothing was found out about.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,8 +19,12 @@ import (
 
 const (
 	verdictQueue = 65_536 // verdicts that wait in memory
-	verdictBatch = 500
-	verdictPause = 200 * time.Millisecond // longest wait for a batch to fill
+	verdictBatch = 4096   // at most
+	// A batch waits shortly, so that its writing is short and disturbs no answer; where
+	// many come, it waits for more of them, since each then costs less.
+	shortPause = 50 * time.Millisecond
+	longPause  = 200 * time.Millisecond
+	manyInOne  = 64 // verdicts
 	// One try to write a batch; a store that hangs must not hold the stop.
 	writeTimeout = 10 * time.Second
 	writeBackoff = time.Second
@@ -132,7 +137,10 @@ const maxText = 1024
 // cleanText also copies, since what Postfix sent in one request shares its memory.
 func cleanText(s string) string {
 	s = s[:min(len(s), maxText)]
-	return strings.Clone(strings.ReplaceAll(strings.ToValidUTF8(s, "?"), "\x00", "?"))
+	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
+		s = strings.ReplaceAll(strings.ToValidUTF8(s, "?"), "\x00", "?")
+	}
+	return strings.Clone(s)
 }
 
 // number counts the verdict as answered and gives it a time of its own, by which a
@@ -199,10 +207,15 @@ func (v *Verdicts) Run(ctx context.Context) error {
 
 // write returns when nothing more will come, or ctx ends.
 func (v *Verdicts) write(ctx context.Context) error {
+	pause := shortPause
 	for {
-		batch := v.collect(ctx)
+		batch := v.collect(ctx, pause)
 		if len(batch) == 0 {
 			break
+		}
+		pause = shortPause
+		if len(batch) >= manyInOne {
+			pause = longPause
 		}
 		if !v.save(ctx, batch) {
 			break
@@ -215,18 +228,18 @@ func (v *Verdicts) write(ctx context.Context) error {
 	return nil
 }
 
-// collect returns the next verdicts, and none at the end.
-func (v *Verdicts) collect(ctx context.Context) []*Verification {
+// collect returns the next verdicts, those of pause after the first, and none at the end.
+func (v *Verdicts) collect(ctx context.Context, pause time.Duration) []*Verification {
 	var batch []*Verification
 	select {
 	case one := <-v.queue:
-		batch = append(make([]*Verification, 0, verdictBatch), one)
+		batch = append(batch, one)
 	case <-v.done:
 		return v.rest(nil)
 	case <-ctx.Done():
 		return nil
 	}
-	full := time.NewTimer(verdictPause)
+	full := time.NewTimer(pause)
 	defer full.Stop()
 	for len(batch) < verdictBatch {
 		select {

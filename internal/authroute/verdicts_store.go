@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"hash/crc32"
 	"strconv"
 	"strings"
 	"time"
@@ -12,11 +13,11 @@ import (
 )
 
 // insertSizes is how many rows go in one statement: a few sizes, so that the engine
-// meets few different texts and keeps them prepared. SQLite looks each parameter up
-// among all of the statement's, PostgreSQL makes a round trip for each statement.
+// meets few different texts and keeps them prepared. PostgreSQL makes a round trip
+// for each statement.
 func insertSizes(d db.Dialect) []int {
 	if d == db.SQLite {
-		return []int{5, 1}
+		return []int{25, 5, 1}
 	}
 	return []int{50, 10, 1}
 }
@@ -24,12 +25,17 @@ func insertSizes(d db.Dialect) []int {
 const verificationColumns = `message_id, sender_email, key_id, verification_result, failure_reason, verified_at,
 	instance, queue_id, client_address, mode, action`
 
-const verificationWidth = 11
+// insertedColumns are those and what rows are found by.
+const (
+	insertedColumns = verificationColumns + `, message_hash, key_hash`
+	insertedWidth   = 13
+)
 
 func insertVerifications(ctx context.Context, tx *db.Tx, batch []*Verification) error {
 	for _, size := range insertSizes(tx.Dialect()) {
+		text := insertText(tx.Dialect(), size)
 		for len(batch) >= size {
-			if err := insertRows(ctx, tx, batch[:size]); err != nil {
+			if err := insertRows(ctx, tx, text, batch[:size]); err != nil {
 				return err
 			}
 			batch = batch[size:]
@@ -38,31 +44,40 @@ func insertVerifications(ctx context.Context, tx *db.Tx, batch []*Verification) 
 	return nil
 }
 
-func insertRows(ctx context.Context, tx *db.Tx, rows []*Verification) error {
-	args := make([]any, 0, verificationWidth*len(rows))
+func insertRows(ctx context.Context, tx *db.Tx, text string, rows []*Verification) error {
+	args := make([]any, 0, insertedWidth*len(rows))
 	for _, r := range rows {
 		args = append(args, r.MessageID, r.Sender, r.KeyID, string(r.Result), string(r.Cause), r.At,
-			r.Instance, r.QueueID, r.ClientAddress, string(r.Mode), r.Action)
+			r.Instance, r.QueueID, r.ClientAddress, string(r.Mode), r.Action, indexHash(r.MessageID), indexHash(r.KeyID))
 	}
-	_, err := tx.ExecContext(ctx, insertText(len(rows)), args...)
+	_, err := tx.ExecContext(ctx, text, args...)
 	return err
 }
 
-func insertText(rows int) string {
-	b := []byte("INSERT INTO authroute_verifications (" + verificationColumns + ") VALUES ")
-	for n := range rows * verificationWidth {
+// insertText has parameters without numbers for SQLite, whose driver would look each
+// one up among all of the statement's.
+func insertText(d db.Dialect, rows int) string {
+	b := []byte("INSERT INTO authroute_verifications (" + insertedColumns + ") VALUES ")
+	for n := range rows * insertedWidth {
 		switch {
 		case n == 0:
 			b = append(b, '(')
-		case n%verificationWidth == 0:
+		case n%insertedWidth == 0:
 			b = append(b, "), ("...)
 		default:
 			b = append(b, ", "...)
 		}
-		b = strconv.AppendInt(append(b, '$'), int64(n+1), 10)
+		if d == db.SQLite {
+			b = append(b, '?')
+		} else {
+			b = strconv.AppendInt(append(b, '$'), int64(n+1), 10)
+		}
 	}
 	return string(append(b, ')'))
 }
+
+// indexHash is what the index has in the place of a text.
+func indexHash(text string) int64 { return int64(crc32.ChecksumIEEE([]byte(text))) }
 
 // verificationExists reports whether a row was written by an earlier try.
 func verificationExists(ctx context.Context, tx *db.Tx, r *Verification) (bool, error) {
@@ -95,11 +110,17 @@ func (f Filter) where(before int64) (text string, args []any) {
 		conditions = append(conditions, condition+" $"+strconv.Itoa(len(args)))
 	}
 	add("id <", before)
-	for _, c := range []struct{ column, value string }{
-		{"message_id", f.MessageID}, {"sender_email", f.Sender}, {"key_id", f.KeyID}, {"verification_result", string(f.Result)},
+	for _, c := range []struct{ column, hash, value string }{
+		{"message_id", "message_hash", f.MessageID},
+		{"key_id", "key_hash", f.KeyID},
+		{"sender_email", "", f.Sender},
+		{"verification_result", "", string(f.Result)},
 	} {
 		if c.value != "" {
 			add(c.column+" =", c.value)
+		}
+		if c.value != "" && c.hash != "" {
+			add(c.hash+" =", indexHash(c.value))
 		}
 	}
 	if !f.From.IsZero() {

@@ -33,6 +33,7 @@ type VerifierConfig struct {
 // Verifier judges one mail at a time. It is safe for concurrent use.
 type Verifier struct {
 	config  VerifierConfig
+	signed  *audiences
 	clients []netip.Prefix
 	senders map[string]bool
 	domains *Domains
@@ -49,13 +50,12 @@ func NewVerifier(c VerifierConfig, domains *Domains, bypass *Bypass, keys keyFin
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	c.Audiences = append(slices.Clone(c.Audiences), authproof.AnyRelay)
 	senders := map[string]bool{}
 	for _, s := range c.ExemptSenders {
 		senders[strings.ToLower(s)] = true
 	}
 	return &Verifier{
-		config: c, clients: slices.Concat(c.TrustedRelays, c.ExemptClients), senders: senders,
+		config: c, signed: newAudiences(c.Audiences, c.Now), clients: slices.Concat(c.TrustedRelays, c.ExemptClients), senders: senders,
 		domains: domains, bypass: bypass, keys: keys, dns: dns, replay: replay,
 	}
 }
@@ -110,7 +110,7 @@ func (v *Verifier) check(ctx context.Context, q Request, p authproof.Proof, d Do
 	case !k.Expires.IsZero() && !now.Before(k.Expires):
 		return Expired
 	}
-	err := p.Verify(k.Public, q.Carried.Sender, v.config.Audiences, now, v.config.Window)
+	err := v.signed.verify(p, k.Public, q.Carried.Sender, now, v.config.Window)
 	switch {
 	case errors.Is(err, authproof.ErrMalformed):
 		return Malformed

@@ -2,6 +2,7 @@ package policyproto
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,13 @@ func NewReader(r io.Reader) *Reader { return &Reader{in: bufio.NewReader(r)} }
 func (r *Reader) Wait() error {
 	_, err := r.in.Peek(1)
 	return err
+}
+
+// Whole reports whether the next request is there to its end, so that Read will not
+// wait. It may be false of one that is.
+func (r *Reader) Whole() bool {
+	there, _ := r.in.Peek(r.in.Buffered())
+	return bytes.Contains(there, []byte("\n\n"))
 }
 
 // Read reads the next request into q, whose former content is lost. Lines may come

@@ -13,11 +13,14 @@ CREATE TABLE authroute_verifications (
     queue_id            TEXT      NOT NULL,
     client_address      TEXT      NOT NULL,
     mode                TEXT      NOT NULL,
-    action              TEXT      NOT NULL
+    action              TEXT      NOT NULL,
+    -- What rows are found by: an index over the texts would cost as much as all else of a row.
+    message_hash        BIGINT    NOT NULL, -- CRC-32 of message_id
+    key_hash            BIGINT    NOT NULL  -- and of key_id
 );
-CREATE INDEX idx_authroute_verif_msg ON authroute_verifications (message_id);
+CREATE INDEX idx_authroute_verif_msg ON authroute_verifications (message_hash);
 CREATE INDEX idx_authroute_verif_time ON authroute_verifications (verified_at);
-CREATE INDEX idx_authroute_verif_key ON authroute_verifications (key_id, id);
+CREATE INDEX idx_authroute_verif_key ON authroute_verifications (key_hash, id);
 
 -- What the operator changed for a sender domain at run time. It wins over the
 -- configuration file until it is removed.

@@ -1,0 +1,65 @@
+package authroute
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestDeadlineEndsLikeAnyOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := within(t.Context(), time.Second)
+		child, cancel := context.WithCancel(d)
+		defer cancel()
+		begun := time.Now()
+		if at, ok := d.Deadline(); !ok || !at.Equal(begun.Add(time.Second)) || d.Err() != nil {
+			t.Errorf("at the beginning: deadline %v, %v, error %v", at, ok, d.Err())
+		}
+		<-child.Done()
+		if took := time.Since(begun); took != time.Second || !errors.Is(child.Err(), context.DeadlineExceeded) {
+			t.Errorf("a child ended after %v with %v, want 1s with DeadlineExceeded", took, child.Err())
+		}
+		if !errors.Is(d.Err(), context.DeadlineExceeded) {
+			t.Errorf("at the end: got %v, want DeadlineExceeded", d.Err())
+		}
+		d.release()
+	})
+}
+
+func TestDeadlineThatNobodyWaitedForEndsTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := within(t.Context(), time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+		if !errors.Is(d.Err(), context.DeadlineExceeded) {
+			t.Errorf("got %v, want DeadlineExceeded", d.Err())
+		}
+		d.release()
+	})
+}
+
+func TestDeadlineEndsWithItsParent(t *testing.T) {
+	parent, end := context.WithCancel(t.Context())
+	d := within(parent, time.Hour)
+	defer d.release()
+	done := d.Done()
+	end()
+	<-done
+	if !errors.Is(d.Err(), context.Canceled) {
+		t.Errorf("got %v, want Canceled", d.Err())
+	}
+}
+
+func TestDeadlineThatIsReleasedLeavesNoTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := within(t.Context(), time.Hour)
+		done := d.Done()
+		d.release()
+		select {
+		case <-done:
+		default:
+			t.Error("its timer runs on")
+		}
+	})
+}
