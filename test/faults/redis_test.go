@@ -34,7 +34,7 @@ func TestUsedProofsStayUsedWhateverBecomesOfRedis(t *testing.T) {
 			both := []*signettest.Instance{s.signet, s.Start()}
 			l := s.startLoad(t, both...)
 			s.more(t, "PREPEND", 50, 20*time.Second)
-			used := s.useProofs(t, both)
+			used := s.useProofs(t, both, replays)
 			s.restart()
 			loss.begin(r)
 			if loss.away {
@@ -44,7 +44,7 @@ func TestUsedProofsStayUsedWhateverBecomesOfRedis(t *testing.T) {
 			loss.end(r)
 			s.more(t, "PREPEND", 20, 20*time.Second)
 			s.awaitReady(t, http.StatusOK, "", backWithin)
-			s.replay(t, both, used)
+			t.Logf("used proofs from another address: %v", s.replay(t, both, used))
 			l.end()
 			if slowest := s.slowestAnswer(); slowest > answerBar {
 				t.Errorf("a mail was answered after %v, want %v at most", slowest, answerBar)
@@ -68,11 +68,11 @@ func empty(t *testing.T, r *redistest.Server) {
 // replays is how many used proofs are shown again.
 const replays = 100
 
-// useProofs has proofs accepted, on both instances in turn.
-func (s *site) useProofs(t *testing.T, on []*signettest.Instance) (proofs []string) {
+// useProofs has so many proofs accepted, by the instances in turn.
+func (s *site) useProofs(t *testing.T, on []*signettest.Instance, many int) (proofs []string) {
 	t.Helper()
 	askers := s.askersOf(t, on)
-	for n := range replays {
+	for n := range many {
 		proof := s.steady.Proof(t)
 		action, err := askers[n%len(askers)].Ask(t.Context(), signettest.Mail{Sender: email, Proof: proof})
 		if err != nil || !strings.HasPrefix(action, "PREPEND") {
@@ -84,8 +84,8 @@ func (s *site) useProofs(t *testing.T, on []*signettest.Instance) (proofs []stri
 }
 
 // replay shows used proofs to the other instance than before and then to the same,
-// from another address. None may pass.
-func (s *site) replay(t *testing.T, on []*signettest.Instance, proofs []string) {
+// from another address. None may pass. It returns how often each answer came.
+func (s *site) replay(t *testing.T, on []*signettest.Instance, proofs []string) map[string]int {
 	t.Helper()
 	askers := s.askersOf(t, on)
 	answers := map[string]int{}
@@ -102,7 +102,7 @@ func (s *site) replay(t *testing.T, on []*signettest.Instance, proofs []string) 
 			}
 		}
 	}
-	t.Logf("used proofs from another address: %v", answers)
+	return answers
 }
 
 func (s *site) askersOf(t *testing.T, on []*signettest.Instance) (all []*signettest.Asker) {
