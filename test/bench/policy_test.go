@@ -3,7 +3,10 @@
 package bench
 
 import (
+	"context"
 	"fmt"
+	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -14,39 +17,64 @@ import (
 	signettest "signet/test/signet"
 )
 
-// rounds is how often each side is measured, in turn; the medians count.
-const rounds = 3
-
 // The open-loop load of "signet authroute load", beside the same load on a responder
-// that does nothing.
+// that does nothing and on one that verifies a signature and does nothing else: on a
+// machine with nothing else to do, and on a busy one, as mail servers are.
 func TestBenchLatencyAtAThousandASecond(t *testing.T) {
-	const bar, slowest = 1.2, 100 * time.Millisecond
 	d := signettest.Dev(t)
-	bare := startResponder(t, "bare")
-	run := func(address string) load.Report {
+	bare, verify := startResponder(t, "bare"), startResponder(t, "verify")
+	for _, c := range []struct {
+		machine string
+		busy    int // processes that take what they get
+	}{{"idle machine", 0}, {"busy machine", 2 * runtime.NumCPU()}} {
+		t.Run(c.machine, func(t *testing.T) {
+			keepBusy(t, c.busy)
+			benchLatency(t, d, bare, verify)
+		})
+	}
+}
+
+func benchLatency(t *testing.T, d *signettest.DevInstance, bare, verify string) {
+	t.Helper()
+	const bar, slowest, turns = 1.2, 100 * time.Millisecond, 5
+	run := func(address string) time.Duration {
 		r, err := load.Run(t.Context(), load.Options{
-			Network: "tcp", Address: address, Rate: 1000, For: 20 * time.Second, Connections: 64,
+			Network: "tcp", Address: address, Rate: 1000, For: 5 * time.Second, Connections: 64,
 			Sender: d.Ready.Authroute.Sender, Key: d.Key, Enforced: true,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r
-	}
-	var ours, floor []time.Duration
-	for range rounds {
-		r := run(d.Policy)
-		if !r.Ok() {
+		if address == d.Policy && !r.Ok() {
 			t.Errorf("of %d requests %d got no answer and %d a wrong one: %s", r.Sent, r.Lost, r.Wrong, r.FirstWrong)
 		}
-		ours = append(ours, r.P99)
-		b := run(bare)
-		floor = append(floor, b.P99)
-		t.Logf("1,000/s for 20 s: p50 %v, p95 %v, p99 %v; bare responder p50 %v, p95 %v, p99 %v", r.P50, r.P95, r.P99, b.P50, b.P95, b.P99)
+		return r.P99
 	}
-	ratio := median(ours).Seconds() / median(floor).Seconds()
-	figure(t, ratio <= bar && slices.Max(ours) < slowest, "p99 at 1,000/s: %v, bare responder %v, ratio %.2f; the bar is %.1f, and always less than %v",
-		median(ours), median(floor), ratio, bar, slowest)
+	var ours, floor, verified []time.Duration
+	for range turns {
+		ours, floor, verified = append(ours, run(d.Policy)), append(floor, run(bare)), append(verified, run(verify))
+	}
+	t.Logf("p99 at 1,000/s: %v; bare responder %v, with one verification %v", ours, floor, verified)
+	ratio := func(to []time.Duration) float64 { return median(ours).Seconds() / median(to).Seconds() }
+	figure(t, ratio(verified) <= bar && slices.Max(ours) < slowest, "p99 at 1,000/s: %v, ratio %.2f to a responder that verifies; the bar is %.1f, and always less than %v",
+		median(ours), ratio(verified), bar, slowest)
+	figure(t, ratio(floor) <= bar, "p99 at 1,000/s: ratio %.2f to a responder that does nothing; the bar is %.1f", ratio(floor), bar)
+}
+
+// keepBusy runs n processes that compute until the test ends.
+func keepBusy(t *testing.T, n int) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	t.Cleanup(running.Wait)
+	t.Cleanup(stop)
+	for range n {
+		cmd := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		running.Go(func() { _ = cmd.Wait() })
+	}
 }
 
 // As many mails as 64 connections carry from clients that sign each, beside a responder
@@ -57,14 +85,25 @@ func TestBenchThroughputBesideBareVerification(t *testing.T) {
 	bare := startResponder(t, "verify")
 	key := signettest.Key{Private: d.Key, ID: d.Ready.Authroute.KeyID, Address: d.Ready.Authroute.Sender}
 	run := func(address string) float64 {
-		return throughput(t, address, key, 20_000)
+		return throughput(t, address, key, 5_000)
 	}
-	var ours, floor []float64
-	for range rounds {
-		ours, floor = append(ours, run(d.Policy)), append(floor, run(bare))
-		t.Logf("64 connections: %.0f/s, bare verification %.0f/s", ours[len(ours)-1], floor[len(floor)-1])
+	// Many short turns: what else the machine does meanwhile is the same for both.
+	const turns = 40
+	run(d.Policy)
+	run(bare)
+	var ours, floor, ratios []float64
+	for n := range turns {
+		if n%2 == 0 {
+			ours, floor = append(ours, run(d.Policy)), append(floor, run(bare))
+		} else {
+			floor, ours = append(floor, run(bare)), append(ours, run(d.Policy))
+		}
+		ratios = append(ratios, ours[n]/floor[n])
 	}
-	ratio := median(ours) / median(floor)
+	slices.Sort(ratios)
+	t.Logf("64 connections, %d turns: ratio from %.2f to %.2f, the middle half from %.2f to %.2f",
+		turns, ratios[0], ratios[turns-1], ratios[turns/4], ratios[turns*3/4])
+	ratio := median(ratios)
 	figure(t, ratio >= bar, "verification over 64 connections: %.0f/s, bare %.0f/s, ratio %.2f; the bar is %.1f", median(ours), median(floor), ratio, bar)
 }
 

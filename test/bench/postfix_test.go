@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/textproto"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -18,7 +19,8 @@ import (
 )
 
 const (
-	mails    = 3000
+	mails    = 600 // in one turn
+	turns    = 20  // of each side; the medians count
 	sessions = 20
 	// arriveWithin bounds one measurement.
 	arriveWithin = 2 * time.Minute
@@ -35,20 +37,26 @@ func TestBenchPostfixWithAndWithoutUs(t *testing.T) {
 		"unsigned mail": func(t *testing.T, s *postfix.Server, _ bool) { giveUnsigned(t, s, key.Address) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := func(o postfix.Options) float64 {
-				s := postfix.Start(t, o)
+			servers := map[bool]*postfix.Server{true: postfix.Start(t, postfix.Options{PolicyAddr: d.Policy}), false: postfix.Start(t, postfix.Options{})}
+			rates, sent := map[bool][]float64{}, 0
+			run := func(ours bool) {
+				s := servers[ours]
 				start := time.Now()
-				give(t, s, o.PolicyAddr != "")
-				s.Sink().Wait(t, mails, arriveWithin)
-				return mails / time.Since(start).Seconds()
+				give(t, s, ours)
+				s.Sink().Wait(t, sent+mails, arriveWithin)
+				rates[ours] = append(rates[ours], mails/time.Since(start).Seconds())
 			}
-			var with, without []float64
-			for range rounds {
-				with = append(with, run(postfix.Options{PolicyAddr: d.Policy}))
-				without = append(without, run(postfix.Options{}))
-				t.Logf("%.0f mails/s with us, %.0f without", with[len(with)-1], without[len(without)-1])
+			var ratios []float64
+			for n := range turns {
+				run(n%2 == 0)
+				run(n%2 != 0)
+				sent += mails
+				ratios = append(ratios, rates[true][n]/rates[false][n])
 			}
-			ratio := median(with) / median(without)
+			slices.Sort(ratios)
+			t.Logf("%d turns of %d mails: ratio from %.2f to %.2f, the middle half from %.2f to %.2f",
+				turns, mails, ratios[0], ratios[turns-1], ratios[turns/4], ratios[turns*3/4])
+			with, without, ratio := rates[true], rates[false], median(ratios)
 			figure(t, ratio >= bar, "Postfix, %s: %.0f/s with us, %.0f/s without, ratio %.2f; the bar is %.1f", name, median(with), median(without), ratio, bar)
 		})
 	}
@@ -64,7 +72,8 @@ func giveUnsigned(t *testing.T, s *postfix.Server, sender string) {
 	}
 }
 
-// giveSigned gives mails with a proof each, which smtp-source cannot, or without.
+// giveSigned gives mails with a proof each, which smtp-source cannot, or without. Both
+// cost the clients a signature: that work is not the mail server's.
 func giveSigned(t *testing.T, s *postfix.Server, key signettest.Key, proofs bool) {
 	t.Helper()
 	var clients sync.WaitGroup
@@ -72,10 +81,11 @@ func giveSigned(t *testing.T, s *postfix.Server, key signettest.Key, proofs bool
 	for range sessions {
 		clients.Go(func() {
 			if err := session(t.Context(), s.Addr(), func() string {
+				proof := key.Proof(t)
 				if !proofs {
 					return "MAIL FROM:<" + key.Address + ">"
 				}
-				return "MAIL FROM:<" + key.Address + "> AUTH-PROOF=" + key.Proof(t)
+				return "MAIL FROM:<" + key.Address + "> AUTH-PROOF=" + proof
 			}); err != nil {
 				failed <- err
 			}
