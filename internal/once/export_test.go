@@ -34,3 +34,9 @@ func (g *Guard) Watcher() *Watcher { return &Watcher{g: g} }
 
 // Look is one look.
 func (w *Watcher) Look(ctx context.Context) error { return w.g.look(ctx, &w.h) }
+
+// AppendRecord and ReadRecord are the form of the journal.
+var (
+	AppendRecord = appendRecord
+	ReadRecord   = readRecord
+)

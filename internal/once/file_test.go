@@ -192,6 +192,14 @@ func TestFileThatMayHaveForgottenSaysSo(t *testing.T) {
 			t.Helper()
 			l.edit(t, "state.json", func(b []byte) []byte { return b[:10] })
 		}},
+		{"damaged at its end", func(t *testing.T, l *ledger) {
+			t.Helper()
+			l.edit(t, filepath.Base(l.segments(t)[0]), func(b []byte) []byte { b[len(b)-1] ^= 1; return b })
+		}},
+		{"damaged in a length", func(t *testing.T, l *ledger) {
+			t.Helper()
+			l.edit(t, filepath.Base(l.segments(t)[0]), func(b []byte) []byte { b[3] = 0xff; return b })
+		}},
 		{"damaged", func(t *testing.T, l *ledger) {
 			t.Helper()
 			first := filepath.Base(l.segments(t)[0])
@@ -323,4 +331,19 @@ func TestFilesGoWithWhatIsInThem(t *testing.T) {
 	if h := take("19 0", "bob", time.Minute); h != "bob" {
 		t.Errorf("a value that has ended: got %q, want bob", h)
 	}
+}
+
+func FuzzReadRecord(f *testing.F) {
+	e := once.Entry{Space: &once.Space{Name: "jti"}, Key: [32]byte{1}, Subject: "subject", By: "alice", Until: time.UnixMicro(1)}
+	f.Add(once.AppendRecord(nil, e, 2))
+	f.Add([]byte{200, 0, 0, 0, 1, 2, 3, 4, 5})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, uses, size, err := once.ReadRecord(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		if again := once.AppendRecord(nil, e, uses); size < int64(len(again)) {
+			t.Errorf("a record of %d bytes was read from %d", len(again), size)
+		}
+	})
 }

@@ -49,14 +49,14 @@ func openJournal(dir string, m *Memory) (*journal, error) {
 	}
 	for i, n := range numbers {
 		end, err := j.read(n, m)
-		if errors.Is(err, errCut) && i == len(numbers)-1 {
-			err = os.Truncate(j.path(n), end) // the last write of a process that was killed
-		}
 		if errors.Is(err, errCut) {
-			return nil, fmt.Errorf("%w: %s", errDamaged, j.path(n))
+			err = errDamaged
+			if i == len(numbers)-1 {
+				err = os.Truncate(j.path(n), end) // the last write of a process that was killed
+			}
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", j.path(n), err)
 		}
 		j.newest = n
 	}
@@ -64,7 +64,8 @@ func openJournal(dir string, m *Memory) (*journal, error) {
 	return j, j.turn()
 }
 
-var errDamaged = errors.New("a file of the replay store is damaged")
+// errDamaged is a record that is not as it was written.
+var errDamaged = errors.New("the file is damaged")
 
 func (j *journal) path(n uint32) string { return filepath.Join(j.dir, fmt.Sprintf("%010d.log", n)) }
 
@@ -86,7 +87,7 @@ func (j *journal) list() ([]uint32, error) {
 }
 
 // read puts a segment's entries into m and returns where the last whole one ends. It
-// returns errCut where that is not the end of the file.
+// returns errCut where the file ends in the middle of another.
 func (j *journal) read(n uint32, m *Memory) (end int64, err error) {
 	f, err := os.Open(j.path(n))
 	if err != nil {
@@ -239,8 +240,8 @@ func appendRecord(b []byte, e Entry, uses int) []byte {
 	return b
 }
 
-// readRecord returns io.EOF between two records, and errCut in or after one that is
-// not whole. size is that of the record.
+// readRecord returns io.EOF between two records, and errCut in one. size is that of
+// the record.
 func readRecord(in io.Reader) (e Entry, uses int, size int64, err error) {
 	var head [recordHead]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
@@ -248,7 +249,7 @@ func readRecord(in io.Reader) (e Entry, uses int, size int64, err error) {
 	}
 	length := binary.LittleEndian.Uint32(head[:])
 	if length > maxRecord {
-		return e, 0, 0, errCut
+		return e, 0, 0, errDamaged
 	}
 	body := make([]byte, length)
 	if _, err := io.ReadFull(in, body); err == io.EOF {
@@ -257,7 +258,7 @@ func readRecord(in io.Reader) (e Entry, uses int, size int64, err error) {
 		return e, 0, 0, cut(err)
 	}
 	if crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(head[4:]) {
-		return e, 0, 0, errCut
+		return e, 0, 0, errDamaged
 	}
 	e, uses, err = parseBody(body)
 	return e, uses, recordHead + int64(length), err
@@ -273,7 +274,7 @@ func cut(err error) error {
 
 func parseBody(b []byte) (e Entry, uses int, err error) {
 	if len(b) < len(e.Key)+12 {
-		return e, 0, errCut
+		return e, 0, errDamaged
 	}
 	b = b[copy(e.Key[:], b):]
 	e.Until = time.UnixMicro(int64(binary.LittleEndian.Uint64(b))).UTC() //nolint:gosec // as it was written
@@ -282,7 +283,7 @@ func parseBody(b []byte) (e Entry, uses int, err error) {
 	var space string
 	for _, to := range []*string{&space, &e.Subject, &e.By} {
 		if len(b) < 2 || len(b) < 2+int(binary.LittleEndian.Uint16(b)) {
-			return e, 0, errCut
+			return e, 0, errDamaged
 		}
 		n := int(binary.LittleEndian.Uint16(b))
 		*to, b = string(b[2:2+n]), b[2+n:]
