@@ -106,7 +106,7 @@ type createRoleCmd struct {
 // Run creates a role.
 func (cmd createRoleCmd) Run(ctx context.Context, c *console) error {
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return a.Accounts.CreateRole(ctx, cmd.Account, cmd.Name, cmd.Permission)
+		return said(c, a.Accounts.CreateRole(ctx, cmd.Account, cmd.Name, cmd.Permission), "role %s created", cmd.Name)
 	})
 }
 
@@ -143,7 +143,9 @@ type revokeTokenCmd struct {
 
 // Run ends a token.
 func (cmd revokeTokenCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error { return a.Accounts.RevokeToken(ctx, cmd.ID) })
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		return said(c, a.Accounts.RevokeToken(ctx, cmd.ID), "token %s revoked", cmd.ID)
+	})
 }
 
 type createKeyCmd struct {
@@ -207,14 +209,18 @@ type userDisableCmd struct{ oneUser }
 
 // Run disables a user.
 func (cmd userDisableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error { return a.Accounts.Disable(ctx, cmd.User) })
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		return said(c, a.Accounts.Disable(ctx, cmd.User), "%s is disabled: every door is closed within 2 s", cmd.User)
+	})
 }
 
 type userEnableCmd struct{ oneUser }
 
 // Run enables a user.
 func (cmd userEnableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error { return a.Accounts.Enable(ctx, cmd.User) })
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		return said(c, a.Accounts.Enable(ctx, cmd.User), "%s is enabled; revoked tokens and keys stay revoked", cmd.User)
+	})
 }
 
 type addAddressCmd struct {
@@ -225,7 +231,7 @@ type addAddressCmd struct {
 // Run adds an address.
 func (cmd addAddressCmd) Run(ctx context.Context, c *console) error {
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return a.Accounts.AddAddress(ctx, cmd.User, cmd.Address)
+		return said(c, a.Accounts.AddAddress(ctx, cmd.User, cmd.Address), "%s belongs to %s now", cmd.Address, cmd.User)
 	})
 }
 
@@ -237,7 +243,7 @@ type delAddressCmd struct {
 // Run removes an address.
 func (cmd delAddressCmd) Run(ctx context.Context, c *console) error {
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return a.Accounts.RemoveAddress(ctx, cmd.User, cmd.Address)
+		return said(c, a.Accounts.RemoveAddress(ctx, cmd.User, cmd.Address), "%s is no address of %s any more, and its mail keys are revoked", cmd.Address, cmd.User)
 	})
 }
 

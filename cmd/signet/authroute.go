@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -279,6 +281,14 @@ type revokeCmd struct {
 	remote
 	KeyID  string `arg:"" help:"Id of the key: 64 hex digits."`
 	Reason string `help:"Why. keyCompromise, superseded and cessation are published, anything else is kept only."`
+}
+
+// Validate refuses what cannot be an id, before anything is opened or asked.
+func (cmd revokeCmd) Validate() error {
+	if id, err := hex.DecodeString(cmd.KeyID); err != nil || len(id) != sha256.Size || strings.ToLower(cmd.KeyID) != cmd.KeyID {
+		return errors.New("a key id is 64 hex digits in lower case: signet authroute keys lists them")
+	}
+	return nil
 }
 
 // Run revokes a key: at a server where one is given, else on the store.

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"signet/client"
+	"signet/internal/app"
 	"signet/internal/fault"
 )
 
@@ -41,6 +42,8 @@ type cli struct {
 	Try       tryCmd       `cmd:"" help:"See it work, against a server that signet dev started."`
 
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // console is where a command reads and writes: tests give others.
@@ -65,6 +68,7 @@ func run(ctx context.Context, args []string, c console) int {
 		kong.Description("One authority for everything that must prove who sent it."),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
+		kong.Vars{"version": "signet " + app.Version()},
 		kong.Writers(c.out, c.err),
 		kong.Exit(func(status int) { exit = status }),
 		kong.BindTo(ctx, (*context.Context)(nil)),

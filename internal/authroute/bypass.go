@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"signet/internal/audit"
@@ -102,7 +103,7 @@ func (b *Bypass) Start(ctx context.Context, lasting time.Duration, reason string
 	switch {
 	case lasting <= 0 || lasting > maxBypass:
 		return ErrBypassEnd.At("for")
-	case reason == "" || utf8.RuneCountInString(reason) > maxReason:
+	case reason == "" || utf8.RuneCountInString(reason) > maxReason || strings.ContainsFunc(reason, unicode.IsControl):
 		return ErrReason.At("reason")
 	}
 	if err := db.Clean("reason", reason); err != nil {

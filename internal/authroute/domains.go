@@ -29,7 +29,7 @@ var (
 	ErrDomainName = fault.New(fault.Invalid, "is not a mail domain in lower case, such as example.org")
 	ErrNotSet     = fault.New(fault.NotFound, "no mode was set for this domain: the configuration file decides")
 	ErrBypassEnd  = fault.New(fault.Invalid, "must be more than 0 and at most 24h")
-	ErrReason     = fault.New(fault.Invalid, "must say why, in 1 to 500 characters")
+	ErrReason     = fault.New(fault.Invalid, "must say why, in 1 to 500 characters on one line")
 	ErrNoBypass   = fault.New(fault.NotFound, "verification is not bypassed")
 )
 

@@ -164,7 +164,7 @@ func TestBypassHasAnEndAndAReason(t *testing.T) {
 		want    error
 	}{
 		"no end": {0, "x", authroute.ErrBypassEnd}, "past": {-time.Second, "x", authroute.ErrBypassEnd},
-		"over a day": {24*time.Hour + 1, "x", authroute.ErrBypassEnd}, "no reason": {time.Hour, " ", authroute.ErrReason},
+		"over a day": {24*time.Hour + 1, "x", authroute.ErrBypassEnd}, "no reason": {time.Hour, " ", authroute.ErrReason}, "two lines": {time.Hour, "x\ny", authroute.ErrReason},
 		"novel": {time.Hour, strings.Repeat("x", 501), authroute.ErrReason},
 	} {
 		if err := in.bypass.Start(ctx, c.lasting, c.reason); !errors.Is(err, c.want) {
