@@ -177,6 +177,8 @@ type userCmd struct {
 	Enable        userEnableCmd  `cmd:"" help:"Let a disabled user act again, with new tokens and keys."`
 	AddAddress    addAddressCmd  `cmd:"" help:"Give a user a further verified address."`
 	RemoveAddress delAddressCmd  `cmd:"" help:"Take an address from a user, and the mail keys for it."`
+	Identities    identitiesCmd  `cmd:"" help:"List who a user is at identity providers."`
+	Unlink        unlinkCmd      `cmd:"" help:"Take an identity from a user; the last way to sign in stays."`
 }
 
 type oneUser struct {
@@ -244,6 +246,56 @@ type delAddressCmd struct {
 func (cmd delAddressCmd) Run(ctx context.Context, c *console) error {
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
 		return said(c, a.Accounts.RemoveAddress(ctx, cmd.User, cmd.Address), "%s is no address of %s any more, and its mail keys are revoked", cmd.Address, cmd.User)
+	})
+}
+
+type identitiesCmd struct {
+	oneUser
+	printed
+}
+
+// Run lists identities.
+func (cmd identitiesCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		all, err := a.Identities.List(ctx, cmd.User)
+		if err != nil {
+			return err
+		}
+		if cmd.JSON {
+			return cmd.print(c, identityRows(all), "")
+		}
+		if len(all) == 0 {
+			return said(c, nil, "%s has no identities", cmd.User)
+		}
+		for _, i := range all {
+			fmt.Fprintf(c.out, "%s  %-10s  %q  linked %s  used %s\n", i.ID, i.Provider, i.DisplayName,
+				i.Created.Format(time.RFC3339), i.LastUsed.Format(time.RFC3339))
+		}
+		return nil
+	})
+}
+
+// identityRows are identities as the command prints them.
+func identityRows(all []account.Identity) []map[string]any {
+	rows := []map[string]any{}
+	for _, i := range all {
+		rows = append(rows, map[string]any{
+			"identity_id": i.ID, "provider": i.Provider, "issuer": i.Issuer, "provider_sub": i.ProviderSub,
+			"email": i.Email, "display_name": i.DisplayName, "created_at": i.Created, "last_used_at": i.LastUsed,
+		})
+	}
+	return rows
+}
+
+type unlinkCmd struct {
+	oneUser
+	ID string `arg:"" name:"identity-id" help:"Id of the identity, such as idn_..."`
+}
+
+// Run takes an identity from a user.
+func (cmd unlinkCmd) Run(ctx context.Context, c *console) error {
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		return said(c, a.Identities.Unlink(ctx, cmd.User, cmd.ID), "%s opens %s no more", cmd.ID, cmd.User)
 	})
 }
 

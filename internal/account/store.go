@@ -245,6 +245,7 @@ type credentialRow struct {
 	id, user, account string
 	system            bool
 	scopes            []string
+	providers         []string
 	permissions       []string
 	expires, revoked  sql.NullTime
 	disabled          sql.NullTime // of the user, or of the account
@@ -293,16 +294,16 @@ func insertKey(ctx context.Context, tx *db.Tx, id, account string, hash []byte, 
 func findKey(ctx context.Context, tx *db.Tx, hash []byte) (*credentialRow, error) {
 	var c credentialRow
 	var kind string
-	var permissions db.JSON[[]string]
+	var permissions, providers db.JSON[[]string]
 	err := tx.QueryRowContext(ctx, `
-		SELECT k.id, k.account_id, a.kind, k.permissions, k.expires_at, k.revoked_at
+		SELECT k.id, k.account_id, a.kind, k.permissions, k.providers, k.expires_at, k.revoked_at
 		FROM service_keys k JOIN accounts a ON a.id = k.account_id
 		WHERE k.key_hash = $1 AND a.disabled_at IS NULL`, hash).
-		Scan(&c.id, &c.account, &kind, &permissions, &c.expires, &c.revoked)
+		Scan(&c.id, &c.account, &kind, &permissions, &providers, &c.expires, &c.revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	c.system, c.permissions = kind == "system", permissions.V
+	c.system, c.permissions, c.providers = kind == "system", permissions.V, providers.V
 	return &c, err
 }
 

@@ -192,7 +192,7 @@ func (s *Service) ticketOfKey(ctx context.Context, secret string) (*ticket.Ticke
 		}
 		t = &ticket.Ticket{
 			Kind: ticket.Key, Subject: row.id, Account: row.account, Credential: row.id,
-			Permissions: s.expand(row.permissions, row.system),
+			Permissions: s.expand(row.permissions, row.system), Providers: row.providers,
 		}
 		return nil
 	})

@@ -28,17 +28,18 @@ import (
 
 // App is an open installation: its store and its services. Nothing runs yet.
 type App struct {
-	Config   config.Config
-	DB       *db.DB
-	Seal     *seal.Sealer
-	Node     *node.Node
-	Audit    *audit.Log
-	Bus      *push.Bus
-	Accounts *account.Service
-	Registry *authroute.Registry
-	Domains  *authroute.Domains
-	Bypass   *authroute.Bypass
-	Keys     *authroute.Keyset
+	Config     config.Config
+	DB         *db.DB
+	Seal       *seal.Sealer
+	Node       *node.Node
+	Audit      *audit.Log
+	Bus        *push.Bus
+	Accounts   *account.Service
+	Identities *account.Identities
+	Registry   *authroute.Registry
+	Domains    *authroute.Domains
+	Bypass     *authroute.Bypass
+	Keys       *authroute.Keyset
 
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
@@ -121,6 +122,10 @@ func (a *App) build() {
 		AddressRemoved: func(ctx context.Context, tx *db.Tx, user, address string) error {
 			return a.Registry.CloseAddress(ctx, tx, user, address)
 		},
+	})
+	a.Identities = account.NewIdentities(a.Accounts, account.IdentityOptions{
+		SignUp:  a.Config.Account.SignUp,
+		Issuers: map[string]string{"github": "https://github.com", "google": "https://accounts.google.com"},
 	})
 	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
 	a.Bypass = authroute.NewBypass(a.DB, a.Bus, a.Audit, now)

@@ -122,7 +122,9 @@ func (a *App) seed(ctx context.Context) (r Ready, err error) {
 		return r, err
 	}
 	r.User, r.APIToken = DevUser{Email: devEmail}, token
-	_, r.ServiceKey, err = a.Accounts.CreateKey(a.AsOperator(ctx), account.NewKey{Name: "dev", Providers: []string{"*"}})
+	_, r.ServiceKey, err = a.Accounts.CreateKey(a.AsOperator(ctx), account.NewKey{
+		Name: "dev", Permissions: []string{"auth:oauth"}, Providers: []string{"*"},
+	})
 	if err != nil {
 		return r, err
 	}

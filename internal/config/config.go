@@ -22,6 +22,7 @@ type Config struct {
 	Seal      Seal      `yaml:"seal"`
 	Audit     Audit     `yaml:"audit"`
 	Telemetry Telemetry `yaml:"telemetry"`
+	Account   Account   `yaml:"account"`
 	Authroute Authroute `yaml:"authroute"`
 }
 
@@ -66,6 +67,11 @@ type Audit struct {
 type Telemetry struct {
 	LogLevel  string `yaml:"logLevel" doc:"Least level that is logged; reloaded by SIGHUP" one:"debug,info,warn,error"`
 	LogFormat string `yaml:"logFormat" doc:"Form of a log line" one:"text,json"`
+}
+
+// Account is who may have an account here.
+type Account struct {
+	SignUp string `yaml:"signUp" doc:"Whom a first sign-in at an identity provider makes a user: open is everybody; invited and closed are nobody, and people whom an administrator created sign in by their verified address" one:"open,invited,closed"`
 }
 
 // Authroute is authenticated routing.
@@ -118,6 +124,7 @@ func Default() Config {
 		Store:     Store{Migrate: "auto"},
 		Audit:     Audit{Keep: 365 * day},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
+		Account:   Account{SignUp: "closed"},
 		Authroute: Authroute{
 			Domains: map[string]Domain{}, DefaultMode: "monitor", Window: Duration(5 * time.Minute),
 			Policy:       Policy{Listen: "127.0.0.1:10040", Deadline: Duration(time.Second), MaxConnections: 1000},

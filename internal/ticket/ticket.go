@@ -49,6 +49,7 @@ type Ticket struct {
 	Session     string
 	Credential  string // id of the API token, service key or access token used; never its secret
 	Sender      Sender
+	Providers   []string // identity providers that a service key may speak for; "*" is all
 }
 
 // May reports whether the caller holds the permission, such as "mail:redrive".
@@ -60,6 +61,12 @@ func (t *Ticket) May(permission string) bool {
 // that was not narrowed by scopes reaches everywhere.
 func (t *Ticket) InScope(scope string) bool {
 	return t != nil && (t.Scopes == nil || slices.Contains(t.Scopes, scope))
+}
+
+// SpeaksFor reports whether the caller is a service key that may tell who signed in
+// at the identity provider.
+func (t *Ticket) SpeaksFor(provider string) bool {
+	return t != nil && t.Kind == Key && (slices.Contains(t.Providers, "*") || slices.Contains(t.Providers, provider))
 }
 
 // Demand returns nil where the caller may, ErrNone where there is no caller, and
