@@ -19,6 +19,7 @@ type adminCmd struct {
 	RevokeToken    revokeTokenCmd    `cmd:"" help:"End a personal API token."`
 	CreateKey      createKeyCmd      `cmd:"" help:"Create a service key and print it once."`
 	User           userCmd           `cmd:"" help:"Show, disable and enable users; their addresses."`
+	Client         clientCmd         `cmd:"" help:"Create, list and disable OAuth clients (relying apps)."`
 	Permissions    permissionsCmd    `cmd:"" help:"List the permissions that a role can hold."`
 }
 

@@ -98,6 +98,17 @@ func (s *Service) accountFor(ctx context.Context, tx *db.Tx, t *ticket.Ticket, n
 	return acc, nil
 }
 
+// AccountFor returns the id of the account of that name, of the caller's own where
+// the name is empty. It returns ErrNoAccount where the caller may not act in it.
+func (s *Service) AccountFor(ctx context.Context, tx *db.Tx, name string) (string, error) {
+	t := ticket.From(ctx)
+	if t == nil {
+		return "", ticket.ErrNone
+	}
+	acc, err := s.accountFor(ctx, tx, t, name)
+	return acc.ID, err
+}
+
 // ensureSystem returns the system account, locked for this transaction, and
 // creates it in an empty store.
 func (s *Service) ensureSystem(ctx context.Context, tx *db.Tx) (Account, error) {

@@ -24,6 +24,7 @@ import (
 	"signet/internal/push"
 	"signet/internal/seal"
 	"signet/internal/ticket"
+	"signet/internal/token"
 )
 
 // App is an open installation: its store and its services. Nothing runs yet.
@@ -40,6 +41,8 @@ type App struct {
 	Domains    *authroute.Domains
 	Bypass     *authroute.Bypass
 	Keys       *authroute.Keyset
+	Tokens     *token.Authority
+	Clients    *token.Clients
 
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
@@ -48,7 +51,7 @@ type App struct {
 // Permissions is the catalogue of all capabilities.
 func Permissions() []ticket.Permission {
 	var all []ticket.Permission
-	for _, list := range [][]ticket.Permission{account.Permissions(), authroute.Permissions()} {
+	for _, list := range [][]ticket.Permission{account.Permissions(), authroute.Permissions(), token.Permissions()} {
 		all = append(all, list...)
 	}
 	return append(all, ticket.Permission{Name: "audit:read", Node: true, Text: "read the audit log"})
@@ -134,6 +137,8 @@ func (a *App) build() {
 		Hosted:  func(domain string) bool { return a.Domains.Of(domain).Hosted },
 		Publish: a.keysChanged, Now: now,
 	})
+	a.Tokens = token.New(a.DB, a.Seal, a.Bus, a.Audit, token.Options{Issuer: a.Config.Server.Origin, Now: now})
+	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, now)
 }
 
 // Close closes the store.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"signet/internal/db"
 	"signet/internal/node"
 	"signet/internal/seal"
+	"signet/internal/token"
 )
 
 // Doctor looks for what is wrong with an installation, or soon will be.
@@ -180,5 +182,5 @@ func expect(what string, ok bool, seen, fix string) Finding {
 
 // SealedColumns lists every column of sealed values, for a rotation of the master key.
 func SealedColumns() []seal.Column {
-	return append(node.Columns(), authroute.SealedColumns()...)
+	return slices.Concat(node.Columns(), authroute.SealedColumns(), token.SealedColumns())
 }

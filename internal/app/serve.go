@@ -15,6 +15,7 @@ import (
 	"signet/internal/authroute"
 	"signet/internal/config"
 	"signet/internal/ops"
+	"signet/internal/token"
 	"signet/internal/web"
 )
 
@@ -121,6 +122,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 func (a *App) openDoors(ctx context.Context, in *instance, m *mail, observe *ops.HTTP) error {
 	public := http.NewServeMux()
 	a.mountPublic(public, m)
+	in.workers = append(in.workers, a.Tokens.Run)
 	err := a.openHTTP(ctx, in, "public", a.Config.Server.Listen, public, observe, &in.listening.Public)
 	if err != nil {
 		return err
@@ -167,6 +169,7 @@ func (a *App) mountPublic(mux *http.ServeMux, m *mail) {
 		Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
 		List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,
 	})
+	token.Routes(mux, a.Tokens)
 }
 
 // bind opens a listener that closes with the instance.

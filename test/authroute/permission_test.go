@@ -58,6 +58,7 @@ var routes = map[string]route{
 	"GET /api/v1/openapi.json":                    {statuses: public},
 	"GET /.well-known/authroute-keys":             {statuses: public, path: "/.well-known/authroute-keys?address=alice@enforce.test"},
 	"GET /.well-known/authroute-revocations":      {statuses: public},
+	"GET /jwks":                                   {statuses: public},
 }
 
 // fixed is a body that is the same for all.
@@ -89,6 +90,7 @@ func TestEveryRouteHasARowInThePermissionMatrix(t *testing.T) {
 	f.signet.Call(http.MethodGet, "/api/v1/openapi.json", "", "").JSON(t, &description)
 	served := []string{ // what the description does not list
 		"GET /api/v1/openapi.json", "GET /.well-known/authroute-keys", "GET /.well-known/authroute-revocations",
+		"GET /jwks",
 	}
 	for path, methods := range description.Paths {
 		for method := range methods {

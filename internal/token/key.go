@@ -1,0 +1,149 @@
+package token
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Algorithm is how a key signs (RFC 7518, section 3.1; RFC 8037, section 3.1).
+type Algorithm string
+
+// The algorithms that there are.
+const (
+	ES256 Algorithm = "ES256"
+	EdDSA Algorithm = "EdDSA" // Ed25519
+)
+
+// state is what a key is for now.
+type state string
+
+const (
+	stateNext    state = "next"    // published, does not sign yet
+	stateActive  state = "active"  // signs
+	stateRetired state = "retired" // verifies until it expires
+)
+
+// key is a signing key. It is not changed once made.
+type key struct {
+	id      string // RFC 7638 thumbprint, base64url
+	alg     Algorithm
+	private crypto.Signer
+	signer  jose.Signer
+}
+
+func generate(alg Algorithm) (*key, error) {
+	var private crypto.Signer
+	var err error
+	switch alg {
+	case ES256:
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case EdDSA:
+		_, private, err = ed25519.GenerateKey(nil)
+	default:
+		err = fmt.Errorf("no algorithm %q", alg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newKey(private)
+}
+
+// parseKey reads the key that marshal wrote. It must be the one that id names.
+func parseKey(id string, der []byte) (*key, error) {
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, err
+	}
+	private, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%T does not sign", parsed)
+	}
+	k, err := newKey(private)
+	if err == nil && k.id != id {
+		err = errors.New("it is another key than its id says")
+	}
+	return k, err
+}
+
+func (k *key) marshal() ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k.private) }
+
+func newKey(private crypto.Signer) (*key, error) {
+	k := &key{private: private}
+	switch p := private.(type) {
+	case *ecdsa.PrivateKey:
+		if p.Curve != elliptic.P256() {
+			return nil, errors.New("it is not on P-256")
+		}
+		k.alg = ES256
+	case ed25519.PrivateKey:
+		k.alg = EdDSA
+	default:
+		return nil, fmt.Errorf("%T is no key of ours", private)
+	}
+	public := k.jwk()
+	sum, err := public.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	k.id = base64.RawURLEncoding.EncodeToString(sum)
+	k.signer, err = jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.alg), Key: jose.JSONWebKey{Key: private, KeyID: k.id}},
+		(&jose.SignerOptions{}).WithType(mediaType))
+	return k, err
+}
+
+// jwk is the public half, as it is published (RFC 7517, section 4).
+func (k *key) jwk() jose.JSONWebKey {
+	return jose.JSONWebKey{Key: k.private.Public(), KeyID: k.id, Algorithm: string(k.alg), Use: "sig"}
+}
+
+// sign returns payload as a JWS in its compact form (RFC 7515, section 7.1).
+func (k *key) sign(payload []byte) (string, error) {
+	jws, err := k.signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}
+
+// verifies reports whether signature is the key's over signed.
+func (k *key) verifies(signed, signature []byte) bool {
+	switch public := k.private.Public().(type) {
+	case *ecdsa.PublicKey:
+		if len(signature) != 64 { // R and S of 32 bytes each (RFC 7518, section 3.4)
+			return false
+		}
+		sum := sha256.Sum256(signed)
+		r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
+		return ecdsa.Verify(public, sum[:], r, s)
+	case ed25519.PublicKey:
+		return ed25519.Verify(public, signed, signature)
+	}
+	return false
+}
+
+// stored is a key with what the store says of it.
+type stored struct {
+	*key
+
+	state   state
+	created time.Time
+	expires time.Time // of a retired key
+}
+
+// verifiesAt reports whether tokens of the key may be good at now.
+func (s stored) verifiesAt(now time.Time) bool {
+	return s.state != stateRetired || now.Before(s.expires)
+}

@@ -1,0 +1,81 @@
+package token
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"signet/internal/db"
+)
+
+func checkClient(n NewClient) error {
+	if len([]rune(n.Name)) < 1 || len([]rune(n.Name)) > 200 || strings.ContainsFunc(n.Name, unprintable) {
+		return ErrName.At("name")
+	}
+	if err := db.Clean("name", n.Name); err != nil {
+		return err
+	}
+	if n.Format != JWT && n.Format != Opaque {
+		return ErrFormat.At("token_format")
+	}
+	if len(n.Redirects) > maxElements {
+		return ErrMany.At("redirect_uris")
+	}
+	for _, uri := range n.Redirects {
+		if !isRedirect(uri) {
+			return ErrRedirect.At("redirect_uris")
+		}
+	}
+	if len(n.Audiences) > maxElements {
+		return ErrMany.At("audiences")
+	}
+	for _, a := range n.Audiences {
+		if a == "" || len(a) > 200 || strings.ContainsFunc(a, notURI) {
+			return ErrAudience.At("audiences")
+		}
+	}
+	return nil
+}
+
+func unprintable(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffd }
+
+// notURI reports what stands in no URI unescaped, and is read differently by
+// browsers: controls, spaces, backslashes and all beyond ASCII (RFC 3986, section 2).
+func notURI(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\\\"<>^`{|}", r) }
+
+// isRedirect reports whether a client may register uri (RFC 6749, section 3.1.2;
+// RFC 9700, sections 2.1 and 2.6). Any port of a loopback host counts as another URI.
+func isRedirect(uri string) bool {
+	if len(uri) > maxURI || strings.ContainsFunc(uri, notURI) || strings.Contains(uri, "#") {
+		return false
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.User != nil || u.Opaque != "" || !isHost(u) || strings.Contains(u.Host, "@") {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
+}
+
+func isHost(u *url.URL) bool {
+	host := u.Hostname()
+	if strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	if p := u.Port(); p != "" {
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
+			return false
+		}
+	}
+	if strings.HasPrefix(u.Host, "[") {
+		a, err := netip.ParseAddr(host)
+		return err == nil && a.Zone() == ""
+	}
+	return host != "" && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-.") == ""
+}
+
+// isLoopback reports whether http to host stays on the machine (RFC 8252, section 7.3).
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
