@@ -68,10 +68,14 @@ func deleteIdentity(ctx context.Context, tx *db.Tx, user, id string) (provider s
 	return provider, err
 }
 
-// waysIn returns how many credentials a user could begin a sign-in with. Whatever
-// else a user may begin with (a password, a passkey) counts here, and nowhere else.
+// waysIn returns how many credentials a user could begin a sign-in with: identities,
+// and a password where there is an address to type beside it. Whatever
+// else a user may begin with (a passkey) counts here, and nowhere else.
 func waysIn(ctx context.Context, tx *db.Tx, user string) (n int, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM account_identities WHERE user_id = $1`, user).Scan(&n)
+	err = tx.QueryRowContext(ctx, `
+		SELECT (SELECT count(*) FROM account_identities WHERE user_id = $1)
+		     + (SELECT count(*) FROM user_passwords p WHERE p.user_id = $1 AND EXISTS (
+		        SELECT 1 FROM user_emails e WHERE e.user_id = $1 AND e.verified_at IS NOT NULL))`, user).Scan(&n)
 	return n, err
 }
 

@@ -19,6 +19,7 @@ import (
 	"signet/internal/config"
 	"signet/internal/db"
 	"signet/internal/fault"
+	"signet/internal/limit"
 	"signet/internal/node"
 	"signet/internal/ops"
 	"signet/internal/push"
@@ -29,20 +30,22 @@ import (
 
 // App is an open installation: its store and its services. Nothing runs yet.
 type App struct {
-	Config     config.Config
-	DB         *db.DB
-	Seal       *seal.Sealer
-	Node       *node.Node
-	Audit      *audit.Log
-	Bus        *push.Bus
-	Accounts   *account.Service
-	Identities *account.Identities
-	Registry   *authroute.Registry
-	Domains    *authroute.Domains
-	Bypass     *authroute.Bypass
-	Keys       *authroute.Keyset
-	Tokens     *token.Authority
-	Clients    *token.Clients
+	Config      config.Config
+	DB          *db.DB
+	Seal        *seal.Sealer
+	Node        *node.Node
+	Audit       *audit.Log
+	Bus         *push.Bus
+	Accounts    *account.Service
+	Identities  *account.Identities
+	Registry    *authroute.Registry
+	Domains     *authroute.Domains
+	Bypass      *authroute.Bypass
+	Keys        *authroute.Keyset
+	Tokens      *token.Authority
+	Clients     *token.Clients
+	Credentials *account.Credentials
+	Limits      *limit.SQL
 
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
@@ -130,6 +133,8 @@ func (a *App) build() {
 		SignUp:  a.Config.Account.SignUp,
 		Issuers: map[string]string{"github": "https://github.com", "google": "https://accounts.google.com"},
 	})
+	a.Limits = limit.NewSQL(a.DB)
+	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal)
 	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
 	a.Bypass = authroute.NewBypass(a.DB, a.Bus, a.Audit, now)
 	a.Registry = authroute.NewRegistry(a.DB, a.Accounts, a.Audit, a.Seal, authroute.RegistryOptions{

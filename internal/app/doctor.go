@@ -14,6 +14,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"signet/internal/account"
 	"signet/internal/authroute"
 	"signet/internal/config"
 	"signet/internal/db"
@@ -182,5 +183,5 @@ func expect(what string, ok bool, seen, fix string) Finding {
 
 // SealedColumns lists every column of sealed values, for a rotation of the master key.
 func SealedColumns() []seal.Column {
-	return slices.Concat(node.Columns(), authroute.SealedColumns(), token.SealedColumns())
+	return slices.Concat(node.Columns(), authroute.SealedColumns(), token.SealedColumns(), account.SealedColumns())
 }

@@ -86,7 +86,7 @@ func TestEverySealedColumnIsRotated(t *testing.T) {
 	for _, c := range SealedColumns() {
 		tables[c.Table] = true
 	}
-	for _, want := range []string{"node_meta", "authroute_delegations", "token_keys"} {
+	for _, want := range []string{"node_meta", "authroute_delegations", "token_keys", "user_totp"} {
 		if !tables[want] {
 			t.Errorf("%s is not rotated", want)
 		}

@@ -1,0 +1,72 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"strings"
+
+	"signet/internal/db"
+)
+
+// RecoveryCodes is how many a user gets.
+const RecoveryCodes = 10
+
+// newRecoveryCodes returns codes of 80 random bits, such as "k3dm-q7xa-zz2p-w4hc".
+func newRecoveryCodes() []string {
+	codes := make([]string, RecoveryCodes)
+	for i := range codes {
+		r := strings.ToLower(rand.Text()) // 5 bits a character
+		codes[i] = r[:4] + "-" + r[4:8] + "-" + r[8:12] + "-" + r[12:16]
+	}
+	return codes
+}
+
+// recoveryHash is of a code as people type it: with or without hyphens, spaces and
+// capitals. A code is random enough to need no slow hash.
+func recoveryHash(user, code string) []byte {
+	code = strings.NewReplacer("-", "", " ", "").Replace(strings.ToLower(code))
+	h := sha256.Sum256([]byte(user + " " + code))
+	return h[:]
+}
+
+// CheckRecoveryCode accepts a recovery code of a user, named by id, once, and returns
+// how many are left. It returns ErrCode, or limit.ErrRate as CheckTOTP does. Call it
+// only after the first factor.
+func (c *Credentials) CheckRecoveryCode(ctx context.Context, user, code string) (left int, err error) {
+	err = c.checkCode(ctx, user, func() error {
+		return c.users.db.Update(ctx, func(tx *db.Tx) error {
+			if err := useRecoveryCode(ctx, tx, user, recoveryHash(user, code), db.Now(c.users.now())); err != nil {
+				return err
+			}
+			if left, err = countRecoveryCodes(ctx, tx, user); err != nil {
+				return err
+			}
+			return c.users.record(ctx, tx, "user.recovery_use", user, map[string]any{"left": left})
+		})
+	})
+	return left, err
+}
+
+// RegenerateRecoveryCodes replaces all codes of a user, named by id, who proved
+// themselves within 5 minutes and has an authenticator app.
+func (c *Credentials) RegenerateRecoveryCodes(ctx context.Context, user string) ([]string, error) {
+	codes := newRecoveryCodes()
+	err := c.change(ctx, user, true, func(tx *db.Tx, u User) error {
+		row, err := findTOTP(ctx, tx, u.ID)
+		if err != nil {
+			return err
+		}
+		if !row.confirmed {
+			return ErrNoTOTP
+		}
+		if err := replaceRecoveryCodes(ctx, tx, u.ID, codes, db.Now(c.users.now())); err != nil {
+			return err
+		}
+		return c.users.record(ctx, tx, "user.recovery_renew", u.ID, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return codes, nil
+}
