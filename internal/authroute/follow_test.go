@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,10 +39,11 @@ func (everySecond) Subscribe(string) (<-chan struct{}, func()) {
 func TestStoreThatHangsIsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		well, looks := false, 0
+		var well atomic.Bool
+		var looks atomic.Int64
 		load := func(ctx context.Context) error {
-			looks++
-			if well {
+			looks.Add(1)
+			if well.Load() {
 				return nil
 			}
 			<-ctx.Done()
@@ -51,13 +53,13 @@ func TestStoreThatHangsIsLookedAtAgain(t *testing.T) {
 		go func() { ended <- follow(ctx, everySecond{}, "topic", load) }()
 		<-time.After(time.Minute)
 		synctest.Wait()
-		if looks < 20 {
-			t.Errorf("looked %d times in a minute in which the store hung, want one each 2 s or more", looks)
+		if n := looks.Swap(0); n < 20 {
+			t.Errorf("looked %d times in a minute in which the store hung, want one each 2 s or more", n)
 		}
-		well, looks = true, 0
+		well.Store(true)
 		<-time.After(refreshTime + 3*time.Second)
 		synctest.Wait()
-		if looks == 0 {
+		if looks.Load() == 0 {
 			t.Error("the store is well again, and nobody looked")
 		}
 		stop()
