@@ -17,6 +17,7 @@ import (
 	"signet/internal/account"
 	"signet/internal/authroute"
 	"signet/internal/config"
+	"signet/internal/durable"
 	"signet/internal/keyfile"
 	"signet/internal/ticket"
 )
@@ -171,16 +172,5 @@ func WriteReady(path string, r Ready) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".ready-*") // CreateTemp makes it 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return durable.Replace(path, append(b, '\n'))
 }

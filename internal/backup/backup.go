@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"signet/internal/db"
+	"signet/internal/durable"
 	"signet/internal/seal"
 )
 
@@ -67,7 +68,7 @@ func Backup(ctx context.Context, d *db.DB, dst string, o Options) (m Manifest, e
 	if err := os.Rename(tmp, dst); err != nil {
 		return m, err
 	}
-	return m, syncDir(filepath.Dir(dst))
+	return m, durable.SyncDir(filepath.Dir(dst))
 }
 
 // fill makes a whole backup in dir.
@@ -127,15 +128,6 @@ func copyFile(from, to string) (err error) {
 
 func syncFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // own paths
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-// syncDir makes a rename in dir outlive a power cut.
-func syncDir(dir string) error {
-	f, err := os.Open(dir) //nolint:gosec // own paths
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"signet/internal/durable"
 )
 
 const format = 1
@@ -88,7 +90,7 @@ func (m *Manifest) write(dir string) error {
 	if err := os.WriteFile(path, append(b, '\n'), 0o600); err != nil {
 		return err
 	}
-	return errors.Join(syncFile(path), syncDir(dir))
+	return errors.Join(syncFile(path), durable.SyncDir(dir))
 }
 
 // Check reads the manifest of the backup in dir and checks every file against it.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"signet/internal/db"
+	"signet/internal/durable"
 	"signet/internal/seal"
 )
 
@@ -118,7 +119,7 @@ func placeFile(from, to string) error {
 	if err := os.Rename(tmp, to); err != nil {
 		return errors.Join(err, removeIfThere(tmp))
 	}
-	return syncDir(filepath.Dir(to))
+	return durable.SyncDir(filepath.Dir(to))
 }
 
 // tempName returns a name beside path that nothing has.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"signet/internal/db"
+	"signet/internal/durable"
 )
 
 // ErrBusy means that something still has the store open.
@@ -56,7 +57,7 @@ func restoreSQLite(ctx context.Context, from, path string, m *Manifest, force bo
 	if err != nil {
 		return errors.Join(err, removeIfThere(tmp), removeIfThere(tmp+"-wal"), removeIfThere(tmp+"-shm"))
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // clearSQLite makes sure that the store at path may be replaced: no server has it,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signet/internal/db"
+	"signet/internal/durable"
 )
 
 // File keeps values in memory, and in a journal on disk before anybody is told of
@@ -46,7 +47,7 @@ func OpenFile(ctx context.Context, d *db.DB, dir string) (*File, error) {
 	if found {
 		f.journal, err = openJournal(dir, f.memory)
 		if errors.Is(err, errDamaged) {
-			slog.ErrorContext(ctx, "used values are not known any more", "error", err)
+			slog.ErrorContext(ctx, "the replay store cannot be read", "error", err)
 			f.memory, found, err = NewMemory(), false, nil
 		}
 		if err != nil {
@@ -84,6 +85,9 @@ func (f *File) begin(ctx context.Context, d *db.DB, found bool) error {
 		return err
 	}
 	if !found || !birth.Equal(f.state.Birth) {
+		if birth.Unix() != 0 {
+			slog.WarnContext(ctx, "used values are not known any more: older proofs are refused", "birth", birth)
+		}
 		if err := f.abandon(); err != nil {
 			return err
 		}
@@ -134,16 +138,7 @@ func (f *File) writeState() error {
 	if err != nil {
 		return err
 	}
-	temporary := f.statePath() + ".new"
-	out, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // in the data directory
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(text)
-	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(temporary, f.statePath()), syncDir(f.dir))
+	return durable.Replace(f.statePath(), text)
 }
 
 // Name implements [Store].

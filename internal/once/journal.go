@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"signet/internal/durable"
 )
 
 // segmentSize is how long a file of a journal grows, in bytes.
@@ -99,7 +101,7 @@ func (j *journal) read(n uint32, m *Memory) (end int64, err error) {
 	in := bufio.NewReaderSize(f, 1<<20)
 	for {
 		e, uses, size, err := readRecord(in)
-		if err == io.EOF { //nolint:errorlint // as it is: between two records
+		if errors.Is(err, io.EOF) {
 			return end, nil
 		}
 		if err != nil {
@@ -186,7 +188,7 @@ func (j *journal) sync() error {
 			return err
 		}
 	}
-	return syncDir(j.dir)
+	return durable.SyncDir(j.dir)
 }
 
 func (j *journal) close() error {
@@ -207,17 +209,9 @@ func clearJournal(dir string) error {
 	return err
 }
 
-func syncDir(dir string) error {
-	f, err := os.Open(dir) //nolint:gosec // the data directory
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
 // A record is the length of its body and its CRC-32, 4 bytes each, and the body: key,
-// end in microseconds since 1970, uses, and with a byte or two for their lengths
-// space, subject and holder. Numbers are little-endian.
+// end in microseconds since 1970, uses, and space, subject and holder, each behind its
+// length in 2 bytes. Numbers are little-endian.
 const (
 	recordHead = 8
 	maxRecord  = 4096
@@ -252,7 +246,7 @@ func readRecord(in io.Reader) (e Entry, uses int, size int64, err error) {
 		return e, 0, 0, errDamaged
 	}
 	body := make([]byte, length)
-	if _, err := io.ReadFull(in, body); err == io.EOF {
+	if _, err := io.ReadFull(in, body); errors.Is(err, io.EOF) {
 		return e, 0, 0, errCut
 	} else if err != nil {
 		return e, 0, 0, cut(err)
@@ -287,6 +281,9 @@ func parseBody(b []byte) (e Entry, uses int, err error) {
 		}
 		n := int(binary.LittleEndian.Uint16(b))
 		*to, b = string(b[2:2+n]), b[2+n:]
+	}
+	if len(b) > 0 {
+		return e, 0, errDamaged
 	}
 	e.Space = &Space{Name: space}
 	return e, uses, nil

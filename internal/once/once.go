@@ -1,8 +1,8 @@
 // Package once lets a value be used one time, on all instances together: the jti
 // of a proof, the nonce of a peer token, the proof of a mail.
 //
-// [Guard] is the way in. It keeps values in one of three stores ([Memory], [SQL],
-// [Redis]) and knows two things that a plain set does not: since when the store
+// [Guard] is the way in. It keeps values in one of four stores ([Memory], [File],
+// [SQL], [Redis]) and knows two things that a plain set does not: since when the store
 // has forgotten nothing (its birth), and which store the whole installation uses
 // now (the epoch). A store that is full refuses; it never forgets a live value.
 //
@@ -61,7 +61,7 @@ const maxBy = 512
 // Store keeps values. Its errors are ErrFull, ErrQuota, ErrPast, or anything that
 // means it is away.
 type Store interface {
-	// Name is one of memory, sql, redis.
+	// Name is one of memory, file, sql, redis.
 	Name() string
 	// Take keeps the entry unless its key is kept already, and says who holds it.
 	Take(ctx context.Context, e Entry) (Answer, error)

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"signet/internal/durable"
 )
 
 // ErrNoFile means that there is no key file and none may be made: a database
@@ -26,7 +27,7 @@ func LoadOrCreate(path string, mayCreate bool) (*Ring, error) {
 	}
 	ks := keys{{NewKey(), roleCurrent}}
 	// Of several that start at once one makes the file; the others read it.
-	if err := createFile(path, ks.text()); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := durable.Create(path, []byte(ks.text())); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make key file: %w", err)
 	}
 	_, err = r.fresh()
@@ -66,64 +67,4 @@ func readAll(f *os.File, size int64) (keys, error) {
 		return nil, err
 	}
 	return parseKeys(string(text))
-}
-
-// createFile writes a new file, whole or not at all. It is fs.ErrExist where
-// there is one already.
-func createFile(path, text string) error {
-	temp, err := writeTemp(path, text)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp)
-	if err := os.Link(temp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// replaceFile puts text in place of a file, whole or not at all.
-func replaceFile(path, text string) error {
-	temp, err := writeTemp(path, text)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		_ = os.Remove(temp)
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// writeTemp writes text beside path, on disk when it returns, mode 0600.
-func writeTemp(path, text string) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return "", err
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return "", err
-	}
-	return f.Name(), nil
-}
-
-// syncDir makes a new name in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the directory of the key file
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if e := d.Close(); err == nil {
-		err = e
-	}
-	return err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signet/internal/db"
+	"signet/internal/durable"
 )
 
 // What a rotation can refuse.
@@ -81,7 +82,7 @@ func announce(ring *Ring) (Key, error) {
 		return k, nil
 	}
 	k := NewKey()
-	if err := replaceFile(ring.path, ks.with(k, roleNext).text()); err != nil {
+	if err := durable.Replace(ring.path, []byte(ks.with(k, roleNext).text())); err != nil {
 		return Key{}, fmt.Errorf("add key to the key file: %w", err)
 	}
 	return k, nil
@@ -182,7 +183,7 @@ func (r *rotation) promote(ctx context.Context, ring *Ring, k Key) error {
 		return err
 	}
 	if ks.current().id != k.id {
-		if err := replaceFile(r.path, ks.promoted().text()); err != nil {
+		if err := durable.Replace(r.path, []byte(ks.promoted().text())); err != nil {
 			return fmt.Errorf("change key file: %w", err)
 		}
 	}
@@ -216,7 +217,7 @@ func (r *rotation) drop(ctx context.Context, ring *Ring, left remainder) error {
 	if len(kept) == len(ks) {
 		return nil
 	}
-	if err := replaceFile(r.path, kept.text()); err != nil {
+	if err := durable.Replace(r.path, []byte(kept.text())); err != nil {
 		return fmt.Errorf("drop old keys from the key file: %w", err)
 	}
 	return r.reached("dropped")
