@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -68,7 +69,7 @@ func (p phc) String() string {
 // would take more memory (1 GiB) or time than any hash of ours.
 func parsePHC(s string) (phc, error) {
 	var p phc
-	bad := fmt.Errorf("stored password hash is not one of argon2id")
+	bad := errors.New("stored password hash is not one of argon2id")
 	fields := strings.Split(s, "$")
 	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" || fields[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return p, bad

@@ -2,14 +2,12 @@ package account
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"slices"
 	"time"
 
 	"signet/internal/audit"
 	"signet/internal/db"
+	"signet/internal/seal"
 	"signet/internal/ticket"
 )
 
@@ -80,7 +78,7 @@ func (s *Service) createToken(ctx context.Context, tx *db.Tx, user, account stri
 	if !n.Expires.IsZero() && !n.Expires.After(now) {
 		return Token{}, "", ErrExpiry.At("expires")
 	}
-	secret, hash := newSecret(TokenPrefix)
+	secret, hash := seal.NewSecret(TokenPrefix)
 	t := Token{ID: newID("tok"), User: user, Name: n.Name, Scopes: n.Scopes, Created: now, Expires: n.Expires}
 	if err := insertToken(ctx, tx, t, account, hash); err != nil {
 		return Token{}, "", err
@@ -133,7 +131,7 @@ func (s *Service) CreateKey(ctx context.Context, n NewKey) (id, secret string, e
 		}
 	}
 	id = newID("key")
-	secret, hash := newSecret(KeyPrefix)
+	secret, hash := seal.NewSecret(KeyPrefix)
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		acc, err := s.accountFor(ctx, tx, t, n.Account)
 		if err != nil {
@@ -150,22 +148,12 @@ func (s *Service) CreateKey(ctx context.Context, n NewKey) (id, secret string, e
 	return id, secret, nil
 }
 
-// newSecret returns 256 random bits behind a prefix, and what is kept of them. A
-// plain hash is enough: nobody guesses 256 bits.
-func newSecret(prefix string) (secret string, hash []byte) {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	secret = prefix + base64.RawURLEncoding.EncodeToString(b[:])
-	sum := sha256.Sum256([]byte(secret))
-	return secret, sum[:]
-}
-
 // ticketOfToken returns the caller that an API token proves, or nil.
 func (s *Service) ticketOfToken(ctx context.Context, secret string) (*ticket.Ticket, error) {
-	hash := sha256.Sum256([]byte(secret))
+	hash := seal.SecretHash(secret)
 	var t *ticket.Ticket
 	err := s.db.View(ctx, func(tx *db.Tx) error {
-		row, err := findToken(ctx, tx, hash[:])
+		row, err := findToken(ctx, tx, hash)
 		if err != nil || row == nil || !live(row.expires, row.revoked, s.now()) || row.disabled.Valid {
 			return err
 		}
@@ -183,10 +171,10 @@ func (s *Service) ticketOfToken(ctx context.Context, secret string) (*ticket.Tic
 
 // ticketOfKey returns the caller that a service key proves, or nil.
 func (s *Service) ticketOfKey(ctx context.Context, secret string) (*ticket.Ticket, error) {
-	hash := sha256.Sum256([]byte(secret))
+	hash := seal.SecretHash(secret)
 	var t *ticket.Ticket
 	err := s.db.View(ctx, func(tx *db.Tx) error {
-		row, err := findKey(ctx, tx, hash[:])
+		row, err := findKey(ctx, tx, hash)
 		if err != nil || row == nil || !live(row.expires, row.revoked, s.now()) {
 			return err
 		}

@@ -3,9 +3,7 @@ package token
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"signet/internal/audit"
 	"signet/internal/db"
 	"signet/internal/fault"
+	"signet/internal/seal"
 	"signet/internal/ticket"
 )
 
@@ -100,10 +99,7 @@ func (s *Clients) Create(ctx context.Context, n NewClient) (c Client, secret str
 	if err := checkClient(n); err != nil {
 		return Client{}, "", err
 	}
-	var bits [32]byte
-	_, _ = rand.Read(bits[:]) // never fails (crypto/rand)
-	secret = SecretPrefix + base64.RawURLEncoding.EncodeToString(bits[:])
-	hash := sha256.Sum256([]byte(secret))
+	secret, hash := seal.NewSecret(SecretPrefix)
 	c = Client{
 		ID: "cli_" + strings.ToLower(rand.Text()), Name: n.Name, Redirects: n.Redirects, Audiences: n.Audiences, Format: n.Format,
 		Created: db.Now(s.now()),
@@ -112,7 +108,7 @@ func (s *Clients) Create(ctx context.Context, n NewClient) (c Client, secret str
 		if c.Account, err = s.accounts.AccountFor(ctx, tx, n.Account); err != nil {
 			return err
 		}
-		if err := insertClient(ctx, tx, c, hash[:]); err != nil {
+		if err := insertClient(ctx, tx, c, hash); err != nil {
 			return err
 		}
 		return s.audit.Record(ctx, tx, audit.Event{Action: "oauth_client.create", Target: c.ID, Detail: map[string]any{
@@ -179,14 +175,14 @@ func (s *Clients) Authenticate(ctx context.Context, id, secret string) (Client, 
 	if db.Clean("client_id", id) != nil {
 		return Client{}, ErrSecret
 	}
-	hash := sha256.Sum256([]byte(secret))
+	hash := seal.SecretHash(secret)
 	var c Client
 	err := s.db.View(ctx, func(tx *db.Tx) error {
 		kept, err := secretOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if subtle.ConstantTimeCompare(kept, hash[:]) != 1 {
+		if subtle.ConstantTimeCompare(kept, hash) != 1 {
 			return ErrSecret
 		}
 		c, err = findClient(ctx, tx, id, "")
