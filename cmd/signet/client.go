@@ -85,6 +85,9 @@ func viewClient(k token.Client) clientView {
 }
 
 func printClients(c *console, clients []token.Client) error {
+	if len(clients) == 0 {
+		return said(c, nil, "no clients yet; make one with signet admin client create --name NAME")
+	}
 	for _, k := range clients {
 		state := "enabled"
 		if !k.Disabled.IsZero() {
@@ -104,5 +107,7 @@ type clientDisableCmd struct {
 
 // Run disables a client.
 func (cmd clientDisableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error { return a.Clients.Disable(ctx, cmd.ID) })
+	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
+		return said(c, a.Clients.Disable(ctx, cmd.ID), "%s is disabled; tokens that it has live on until they expire", cmd.ID)
+	})
 }
