@@ -144,8 +144,11 @@ func serveBare(ctx context.Context, l net.Listener) error {
 	signature := ed25519.Sign(priv, text)
 	for {
 		conn, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil // the end
+		}
 		if err != nil {
-			return nil //nolint:nilerr // the end
+			return err
 		}
 		go func() {
 			defer conn.Close()

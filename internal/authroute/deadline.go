@@ -17,9 +17,11 @@ type deadline struct {
 	cancel context.CancelFunc
 }
 
-// within returns a context that ends after a time. The caller releases it.
-func within(ctx context.Context, d time.Duration) *deadline {
-	return &deadline{Context: ctx, at: time.Now().Add(d)}
+// within returns a context that ends after a time, as [context.WithTimeout] does. The
+// caller cancels it.
+func within(ctx context.Context, after time.Duration) (context.Context, context.CancelFunc) {
+	d := &deadline{Context: ctx, at: time.Now().Add(after)}
+	return d, d.release
 }
 
 // release stops the timer. The context is not to be used any more.

@@ -10,7 +10,7 @@ import (
 
 func TestDeadlineEndsLikeAnyOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := within(t.Context(), time.Second)
+		d, release := within(t.Context(), time.Second)
 		child, cancel := context.WithCancel(d)
 		defer cancel()
 		begun := time.Now()
@@ -24,25 +24,25 @@ func TestDeadlineEndsLikeAnyOther(t *testing.T) {
 		if !errors.Is(d.Err(), context.DeadlineExceeded) {
 			t.Errorf("at the end: got %v, want DeadlineExceeded", d.Err())
 		}
-		d.release()
+		release()
 	})
 }
 
 func TestDeadlineThatNobodyWaitedForEndsTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := within(t.Context(), time.Second)
-		time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+		d, release := within(t.Context(), time.Second)
+		<-time.After(time.Second)
 		if !errors.Is(d.Err(), context.DeadlineExceeded) {
 			t.Errorf("got %v, want DeadlineExceeded", d.Err())
 		}
-		d.release()
+		release()
 	})
 }
 
 func TestDeadlineEndsWithItsParent(t *testing.T) {
 	parent, end := context.WithCancel(t.Context())
-	d := within(parent, time.Hour)
-	defer d.release()
+	d, release := within(parent, time.Hour)
+	defer release()
 	done := d.Done()
 	end()
 	<-done
@@ -53,9 +53,9 @@ func TestDeadlineEndsWithItsParent(t *testing.T) {
 
 func TestDeadlineThatIsReleasedLeavesNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := within(t.Context(), time.Hour)
+		d, release := within(t.Context(), time.Hour)
 		done := d.Done()
-		d.release()
+		release()
 		select {
 		case <-done:
 		default:

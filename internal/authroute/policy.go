@@ -251,19 +251,19 @@ func repeated(a policyproto.Action) policyproto.Action {
 
 // decide judges a mail and writes the verdict down.
 func (p *Policy) decide(ctx context.Context, host string, q *policyproto.Request) policyproto.Action {
-	inTime := within(ctx, p.config.Deadline)
-	defer inTime.release()
+	ctx, cancel := within(ctx, p.config.Deadline)
+	defer cancel()
 	r := Request{
 		Carried:       policyproto.ProofFrom(q, p.config.Tagged),
 		ClientAddress: q.ClientAddress, Host: host, Instance: q.Instance, QueueID: q.QueueID,
 	}
-	v := p.judgeInTime(inTime, r) //nolint:contextcheck // it is ctx with a deadline
+	v := p.judgeInTime(ctx, r)
 	if v.Domain.Mode == "" && p.config.Domain != nil {
 		v.Domain = p.config.Domain(v.Sender) // whoever slows us down must not get around require
 	}
 	action := Decide(v)
 	p.metrics.verdict(v)
-	if err := p.verdicts.Record(inTime, verification(v, r, action, p.config.Now())); err != nil { //nolint:contextcheck // as above
+	if err := p.verdicts.Record(ctx, verification(v, r, action, p.config.Now())); err != nil {
 		p.metrics.defaultAction(byQueue)
 		if p.unrecorded.due(p.config.Now()) {
 			slog.ErrorContext(ctx, "a verdict was not recorded", "queue_id", q.QueueID, "error", err)

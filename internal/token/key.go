@@ -26,7 +26,7 @@ const (
 	EdDSA Algorithm = "EdDSA" // Ed25519
 )
 
-// state is what a key is for now.
+// state says what a key is used for.
 type state string
 
 const (

@@ -2,6 +2,7 @@ package authroute_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -92,7 +93,7 @@ func (f *office) one(t *testing.T, request []byte) error {
 	_, _ = conn.Write(request) // the service may have ended it already
 	_ = conn.(*net.TCPConn).CloseWrite()
 	answer, err := io.ReadAll(io.LimitReader(conn, 1<<20))
-	if ne, ok := err.(net.Error); ok && ne.Timeout() { //nolint:errorlint // net gives it bare
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		return fmt.Errorf("%.200q: neither answered nor closed", request)
 	}
 	for line := range strings.Lines(string(answer)) {

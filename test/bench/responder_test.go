@@ -4,6 +4,7 @@ package bench
 
 import (
 	"bufio"
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"net"
@@ -32,11 +33,11 @@ func TestMain(m *testing.M) {
 // respond reads policy requests and answers, after one Ed25519 verification or at once.
 // That is the floor that the product is compared with.
 func respond(verify bool) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it lives until it is killed
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Println(l.Addr()); err != nil { //nolint:forbidigo // the parent reads it
+	if _, err := fmt.Fprintln(os.Stdout, l.Addr()); err != nil { // the parent reads it
 		return err
 	}
 	pub, priv, err := ed25519.GenerateKey(nil)
@@ -73,7 +74,7 @@ func startResponder(t *testing.T, mode string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self) //nolint:noctx // this very binary; killed below
+	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), responderVariable+"="+mode)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -83,10 +84,7 @@ func startResponder(t *testing.T, mode string) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	t.Cleanup(func() { _ = cmd.Wait() }) // the end of the test's context kills it
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatalf("responder: %v", err)
