@@ -12,6 +12,7 @@ import (
 
 	"signet/internal/account"
 	"signet/internal/audit"
+	"signet/internal/authapi"
 	"signet/internal/db"
 	"signet/internal/db/dbtest"
 	"signet/internal/fault"
@@ -92,7 +93,7 @@ func (o *outside) signedIn(user string, ago time.Duration) *ticket.Ticket {
 // link gives a user an identity by their own ticket.
 func (o *outside) link(t *testing.T, user, provider, sub string) account.Identity {
 	t.Helper()
-	r, err := o.Resolve(o.login, account.OAuthRequest{Provider: provider, ProviderSub: sub, LinkToUserID: user}, o.signedIn(user, 0))
+	r, err := o.Resolve(o.login, authapi.OAuthRequest{Provider: provider, ProviderSub: sub, LinkToUserID: user}, o.signedIn(user, 0))
 	if err != nil || !r.Linked || r.Created || r.User.ID != user {
 		t.Fatalf("link: got %+v, %v", r, err)
 	}
@@ -104,7 +105,7 @@ func (o *outside) link(t *testing.T, user, provider, sub string) account.Identit
 	return all[i]
 }
 
-func (o *outside) resolve(req account.OAuthRequest) (account.Resolution, error) {
+func (o *outside) resolve(req authapi.OAuthRequest) (account.Resolution, error) {
 	return o.Resolve(o.login, req, nil)
 }
 
@@ -137,7 +138,7 @@ func (o *outside) wantRefusals(t *testing.T, refusals map[string]refusal) {
 
 type refusal struct {
 	ctx    context.Context
-	req    account.OAuthRequest
+	req    authapi.OAuthRequest
 	person *ticket.Ticket
 	want   error
 	kind   fault.Kind
@@ -154,7 +155,7 @@ func TestIdentityOpensItsUser(t *testing.T) {
 
 		// What else the provider says, such as another's address, changes nothing.
 		o.user(t, account.NewUser{Email: "bob@example.org"})
-		got, err := o.resolve(account.OAuthRequest{Provider: "google", ProviderSub: "1", Email: "bob@example.org", EmailVerified: true})
+		got, err := o.resolve(authapi.OAuthRequest{Provider: "google", ProviderSub: "1", Email: "bob@example.org", EmailVerified: true})
 		if err != nil || got.User.ID != u.ID || got.Created || got.Linked || !got.Account.System || !slices.Equal(got.Roles, []string{"sender"}) {
 			t.Errorf("got %+v, %v, want %s", got, err, u.ID)
 		}
@@ -162,7 +163,7 @@ func TestIdentityOpensItsUser(t *testing.T) {
 		if err != nil || len(all) != 1 || !all[0].LastUsed.Equal(o.clock) || all[0].Created.Equal(o.clock) || all[0].Issuer != "google" {
 			t.Errorf("got %+v, %v, want one that was used now", all, err)
 		}
-		for name, req := range map[string]account.OAuthRequest{
+		for name, req := range map[string]authapi.OAuthRequest{
 			"another case":     {Provider: "google", ProviderSub: "1 "},
 			"another provider": {Provider: "github", ProviderSub: "1"},
 		} {
@@ -174,9 +175,9 @@ func TestIdentityOpensItsUser(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.wantRefusals(t, map[string]refusal{
-			"a disabled user": {req: account.OAuthRequest{Provider: "google", ProviderSub: "1"}, want: account.ErrSignIn, kind: fault.Unauthorized},
+			"a disabled user": {req: authapi.OAuthRequest{Provider: "google", ProviderSub: "1"}, want: account.ErrSignIn, kind: fault.Unauthorized},
 			"the address of a disabled user": {
-				req:  account.OAuthRequest{Provider: "github", ProviderSub: "9", Email: "alice@example.org", EmailVerified: true},
+				req:  authapi.OAuthRequest{Provider: "github", ProviderSub: "9", Email: "alice@example.org", EmailVerified: true},
 				want: account.ErrSignIn, kind: fault.Unauthorized,
 			},
 		})
@@ -189,7 +190,7 @@ func TestProviderNameGivenToAnotherIssuerOpensNobody(t *testing.T) {
 		o.link(t, u.ID, "google", "1")
 		o.Identities = account.NewIdentities(o.Service, account.IdentityOptions{SignUp: "open", Issuers: map[string]string{"google": "https://other.example"}})
 		o.wantRefusals(t, map[string]refusal{
-			"another issuer": {req: account.OAuthRequest{Provider: "google", ProviderSub: "1"}, want: account.ErrIssuer, kind: fault.Conflict},
+			"another issuer": {req: authapi.OAuthRequest{Provider: "google", ProviderSub: "1"}, want: account.ErrIssuer, kind: fault.Conflict},
 		})
 	})
 }
@@ -198,12 +199,12 @@ func TestOnlyAServiceKeyForTheProviderTellsWhoSignedIn(t *testing.T) {
 	eachOutside(t, "open", func(t *testing.T, o *outside) {
 		with := func(tk ticket.Ticket) context.Context { return ticket.With(t.Context(), &tk) }
 		may := []string{"auth:oauth"}
-		req := account.OAuthRequest{Provider: "google", ProviderSub: "1"}
+		req := authapi.OAuthRequest{Provider: "google", ProviderSub: "1"}
 		o.wantRefusals(t, map[string]refusal{
 			"nobody":                     {ctx: t.Context(), req: req, want: ticket.ErrNone, kind: fault.Unauthorized},
 			"a key without auth:oauth":   {ctx: with(ticket.Ticket{Kind: ticket.Key, Providers: []string{"*"}}), req: req, want: ticket.ErrForbidden, kind: fault.Forbidden},
 			"a key for nobody":           {ctx: with(ticket.Ticket{Kind: ticket.Key, Permissions: may}), req: req, want: ticket.ErrForbidden, kind: fault.Forbidden},
-			"a key for another provider": {ctx: o.login, req: account.OAuthRequest{Provider: "corp", ProviderSub: "1"}, want: ticket.ErrForbidden, kind: fault.Forbidden},
+			"a key for another provider": {ctx: o.login, req: authapi.OAuthRequest{Provider: "corp", ProviderSub: "1"}, want: ticket.ErrForbidden, kind: fault.Forbidden},
 			"a user who may everything":  {ctx: with(ticket.Ticket{Kind: ticket.User, Permissions: may, Providers: []string{"*"}}), req: req, want: ticket.ErrForbidden, kind: fault.Forbidden},
 		})
 		for name, ctx := range map[string]context.Context{
@@ -230,7 +231,7 @@ func TestTenantKeySpeaksForNoProvider(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.wantRefusals(t, map[string]refusal{"a tenant's key": {
-			ctx: ticket.With(t.Context(), key), req: account.OAuthRequest{Provider: "google", ProviderSub: "1"}, want: ticket.ErrForbidden, kind: fault.Forbidden,
+			ctx: ticket.With(t.Context(), key), req: authapi.OAuthRequest{Provider: "google", ProviderSub: "1"}, want: ticket.ErrForbidden, kind: fault.Forbidden,
 		}})
 	})
 }
@@ -248,9 +249,9 @@ func TestLinkingNeedsTheVeryUserJustSignedIn(t *testing.T) {
 		narrowed := *fresh
 		narrowed.Scopes = []string{"openid"}
 		key := ticket.From(o.login)
-		req := account.OAuthRequest{Provider: "google", ProviderSub: "alice", Email: "bob@example.org", EmailVerified: true, LinkToUserID: alice.ID}
-		of := func(sub, user string) account.OAuthRequest {
-			return account.OAuthRequest{Provider: "google", ProviderSub: sub, LinkToUserID: user}
+		req := authapi.OAuthRequest{Provider: "google", ProviderSub: "alice", Email: "bob@example.org", EmailVerified: true, LinkToUserID: alice.ID}
+		of := func(sub, user string) authapi.OAuthRequest {
+			return authapi.OAuthRequest{Provider: "google", ProviderSub: sub, LinkToUserID: user}
 		}
 		o.wantRefusals(t, map[string]refusal{
 			"no ticket":                        {req: req, want: account.ErrLinkTicket, kind: fault.Unauthorized},
@@ -281,8 +282,8 @@ func TestVerifiedAddressOpensItsUserWhereThatIsSafe(t *testing.T) {
 		if _, _, err := o.BootstrapAdmin(t.Context(), "root@example.org"); err != nil {
 			t.Fatal(err)
 		}
-		verified := func(provider, sub, email string) account.OAuthRequest {
-			return account.OAuthRequest{Provider: provider, ProviderSub: sub, Email: email, EmailVerified: true}
+		verified := func(provider, sub, email string) authapi.OAuthRequest {
+			return authapi.OAuthRequest{Provider: provider, ProviderSub: sub, Email: email, EmailVerified: true}
 		}
 		got, err := o.resolve(verified("google", "1", "Mike@Example.org"))
 		if err != nil || got.User.ID != alice.ID || !got.Linked || got.Created {
@@ -304,7 +305,7 @@ func TestVerifiedAddressOpensItsUserWhereThatIsSafe(t *testing.T) {
 func TestUnverifiedAddressMatchesNobody(t *testing.T) {
 	eachOutside(t, "open", func(t *testing.T, o *outside) {
 		alice := o.user(t, account.NewUser{Email: "mike@example.org"})
-		for name, req := range map[string]account.OAuthRequest{
+		for name, req := range map[string]authapi.OAuthRequest{
 			"not verified by the provider":          {Provider: "google", ProviderSub: "1", Email: "mike@example.org"},
 			"a letter that folds into an ASCII one": {Provider: "google", ProviderSub: "2", Email: "mi\u212ae@example.org", EmailVerified: true},
 		} {
@@ -314,11 +315,11 @@ func TestUnverifiedAddressMatchesNobody(t *testing.T) {
 			}
 		}
 		// The provider verified an address that newcomers only claimed: it is nobody's yet.
-		claimed, err := o.resolve(account.OAuthRequest{Provider: "google", ProviderSub: "3", Email: "claimed@example.org"})
+		claimed, err := o.resolve(authapi.OAuthRequest{Provider: "google", ProviderSub: "3", Email: "claimed@example.org"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		owner, err := o.resolve(account.OAuthRequest{Provider: "google", ProviderSub: "4", Email: "claimed@example.org", EmailVerified: true})
+		owner, err := o.resolve(authapi.OAuthRequest{Provider: "google", ProviderSub: "4", Email: "claimed@example.org", EmailVerified: true})
 		if err != nil || !owner.Created || owner.User.ID == claimed.User.ID || !slices.Equal(owner.User.Addresses, []string{"claimed@example.org"}) {
 			t.Errorf("got %+v, %v, want a new user who owns the address", owner, err)
 		}
@@ -329,7 +330,7 @@ func TestUnverifiedAddressMatchesNobody(t *testing.T) {
 }
 
 func TestStrangersBecomeUsersOnlyWhereSignUpIsOpen(t *testing.T) {
-	stranger := account.OAuthRequest{Provider: "google", ProviderSub: "1", Email: "new@example.org", EmailVerified: true, DisplayName: "Néw", Locale: "de-CH"}
+	stranger := authapi.OAuthRequest{Provider: "google", ProviderSub: "1", Email: "new@example.org", EmailVerified: true, DisplayName: "Néw", Locale: "de-CH"}
 	for mode, want := range map[string]error{"closed": account.ErrSignUpClosed, "invited": account.ErrInvited, "": account.ErrSignUpClosed} {
 		eachOutside(t, mode, func(t *testing.T, o *outside) {
 			o.wantRefusals(t, map[string]refusal{"sign-up " + mode: {req: stranger, want: want, kind: fault.Forbidden}})
@@ -353,7 +354,7 @@ func TestStrangersBecomeUsersOnlyWhereSignUpIsOpen(t *testing.T) {
 		if err != nil || again.Created || again.User.ID != got.User.ID || again.Account.ID != got.Account.ID || len(o.told) != 1 {
 			t.Errorf("again: got %+v, %v and %d notices, want the same user and no further notice", again, err, len(o.told))
 		}
-		bare, err := o.resolve(account.OAuthRequest{Provider: "github", ProviderSub: "2"})
+		bare, err := o.resolve(authapi.OAuthRequest{Provider: "github", ProviderSub: "2"})
 		if err != nil || !bare.Created || bare.User.DisplayName != "github" || len(bare.User.Addresses) != 0 {
 			t.Errorf("without an address: got %+v, %v", bare, err)
 		}
@@ -362,28 +363,28 @@ func TestStrangersBecomeUsersOnlyWhereSignUpIsOpen(t *testing.T) {
 
 func TestBadIdentityNamesItsField(t *testing.T) {
 	eachOutside(t, "open", func(t *testing.T, o *outside) {
-		good := account.OAuthRequest{Provider: "google", ProviderSub: "1"}
+		good := authapi.OAuthRequest{Provider: "google", ProviderSub: "1"}
 		for name, c := range map[string]struct {
 			field  string
-			change func(r *account.OAuthRequest)
+			change func(r *authapi.OAuthRequest)
 		}{
-			"no provider":                {"provider", func(r *account.OAuthRequest) { r.Provider = "" }},
-			"provider in capitals":       {"provider", func(r *account.OAuthRequest) { r.Provider = "Google" }},
-			"long provider":              {"provider", func(r *account.OAuthRequest) { r.Provider = strings.Repeat("a", 65) }},
-			"no subject":                 {"providerSub", func(r *account.OAuthRequest) { r.ProviderSub = "" }},
-			"long subject":               {"providerSub", func(r *account.OAuthRequest) { r.ProviderSub = strings.Repeat("1", 256) }},
-			"NUL in the subject":         {"providerSub", func(r *account.OAuthRequest) { r.ProviderSub = "1\x00" }},
-			"newline in the subject":     {"providerSub", func(r *account.OAuthRequest) { r.ProviderSub = "1\n" }},
-			"subject that is not UTF-8":  {"providerSub", func(r *account.OAuthRequest) { r.ProviderSub = "\xff" }},
-			"no address":                 {"email", func(r *account.OAuthRequest) { r.Email = "alice" }},
-			"control character in it":    {"email", func(r *account.OAuthRequest) { r.Email = "a\u0085@b.example" }},
-			"verified nothing":           {"emailVerified", func(r *account.OAuthRequest) { r.EmailVerified = true }},
-			"link with an address":       {"linkToUserId", func(r *account.OAuthRequest) { r.LinkToUserID = "alice@example.org" }},
-			"long display name":          {"displayName", func(r *account.OAuthRequest) { r.DisplayName = strings.Repeat("é", 201) }},
-			"C1 control in display name": {"displayName", func(r *account.OAuthRequest) { r.DisplayName = "a\u009b" }},
-			"name that is not UTF-8":     {"displayName", func(r *account.OAuthRequest) { r.DisplayName = "a\xff" }},
-			"locale with a path":         {"locale", func(r *account.OAuthRequest) { r.Locale = "../de" }},
-			"long locale":                {"locale", func(r *account.OAuthRequest) { r.Locale = "de" + strings.Repeat("-abcdefg", 5) }},
+			"no provider":                {"provider", func(r *authapi.OAuthRequest) { r.Provider = "" }},
+			"provider in capitals":       {"provider", func(r *authapi.OAuthRequest) { r.Provider = "Google" }},
+			"long provider":              {"provider", func(r *authapi.OAuthRequest) { r.Provider = strings.Repeat("a", 65) }},
+			"no subject":                 {"providerSub", func(r *authapi.OAuthRequest) { r.ProviderSub = "" }},
+			"long subject":               {"providerSub", func(r *authapi.OAuthRequest) { r.ProviderSub = strings.Repeat("1", 256) }},
+			"NUL in the subject":         {"providerSub", func(r *authapi.OAuthRequest) { r.ProviderSub = "1\x00" }},
+			"newline in the subject":     {"providerSub", func(r *authapi.OAuthRequest) { r.ProviderSub = "1\n" }},
+			"subject that is not UTF-8":  {"providerSub", func(r *authapi.OAuthRequest) { r.ProviderSub = "\xff" }},
+			"no address":                 {"email", func(r *authapi.OAuthRequest) { r.Email = "alice" }},
+			"control character in it":    {"email", func(r *authapi.OAuthRequest) { r.Email = "a\u0085@b.example" }},
+			"verified nothing":           {"emailVerified", func(r *authapi.OAuthRequest) { r.EmailVerified = true }},
+			"link with an address":       {"linkToUserId", func(r *authapi.OAuthRequest) { r.LinkToUserID = "alice@example.org" }},
+			"long display name":          {"displayName", func(r *authapi.OAuthRequest) { r.DisplayName = strings.Repeat("é", 201) }},
+			"C1 control in display name": {"displayName", func(r *authapi.OAuthRequest) { r.DisplayName = "a\u009b" }},
+			"name that is not UTF-8":     {"displayName", func(r *authapi.OAuthRequest) { r.DisplayName = "a\xff" }},
+			"locale with a path":         {"locale", func(r *authapi.OAuthRequest) { r.Locale = "../de" }},
+			"long locale":                {"locale", func(r *authapi.OAuthRequest) { r.Locale = "de" + strings.Repeat("-abcdefg", 5) }},
 		} {
 			req := good
 			c.change(&req)
@@ -401,8 +402,8 @@ func TestBadIdentityNamesItsField(t *testing.T) {
 func TestTwentyFirstLoginsMakeOneUser(t *testing.T) {
 	eachOutside(t, "open", func(t *testing.T, o *outside) {
 		for name, email := range map[string]string{"verified": "v@example.org", "unverified": "u@example.org"} {
-			req := account.OAuthRequest{Provider: "google", ProviderSub: name, Email: email, EmailVerified: name == "verified"}
-			o.twenty(func(int) account.OAuthRequest { return req }, func(r account.Resolution, err error) {
+			req := authapi.OAuthRequest{Provider: "google", ProviderSub: name, Email: email, EmailVerified: name == "verified"}
+			o.twenty(func(int) authapi.OAuthRequest { return req }, func(r account.Resolution, err error) {
 				if err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -421,8 +422,8 @@ func TestTwentyLoginsWithOneVerifiedAddressMakeOneOwner(t *testing.T) {
 	for name, providers := range map[string][2]string{"two at one provider": {"google", "google"}, "one at each of two": {"google", "github"}} {
 		t.Run(name, func(t *testing.T) {
 			eachOutside(t, "open", func(t *testing.T, o *outside) {
-				o.twenty(func(i int) account.OAuthRequest {
-					return account.OAuthRequest{Provider: providers[i%2], ProviderSub: string(rune('a' + i%2)), Email: "a@example.org", EmailVerified: true}
+				o.twenty(func(i int) authapi.OAuthRequest {
+					return authapi.OAuthRequest{Provider: providers[i%2], ProviderSub: string(rune('a' + i%2)), Email: "a@example.org", EmailVerified: true}
 				}, func(_ account.Resolution, err error) {
 					if err != nil && (providers[0] != providers[1] || !errors.Is(err, account.ErrLinkRequired)) {
 						t.Error(err)
@@ -441,7 +442,7 @@ func TestTwentyLoginsWithOneVerifiedAddressMakeOneOwner(t *testing.T) {
 }
 
 // twenty resolves twenty requests at once.
-func (o *outside) twenty(req func(i int) account.OAuthRequest, done func(account.Resolution, error)) {
+func (o *outside) twenty(req func(i int) authapi.OAuthRequest, done func(account.Resolution, error)) {
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() { done(o.resolve(req(i))) })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"signet/internal/authapi"
 	"signet/internal/db"
 )
 
@@ -81,7 +82,7 @@ func waysIn(ctx context.Context, tx *db.Tx, user string) (n int, err error) {
 
 // insertNewcomer adds a user who signs up. It returns errOvertaken where somebody
 // else has verified the address that the provider verified.
-func insertNewcomer(ctx context.Context, tx *db.Tx, u User, account string, req OAuthRequest) error {
+func insertNewcomer(ctx context.Context, tx *db.Tx, u User, account string, req authapi.OAuthRequest) error {
 	if _, err := tx.ExecContext(ctx, `INSERT INTO users (id, display_name, locale, created_at) VALUES ($1, $2, $3, $4)`,
 		u.ID, u.DisplayName, req.Locale, u.Created); err != nil {
 		return err

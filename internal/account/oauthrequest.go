@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"signet/internal/authapi"
 	"signet/internal/fault"
 )
 
@@ -18,20 +19,8 @@ var (
 	errNoEmail  = fault.New(fault.Invalid, "must be false where there is no email")
 )
 
-// OAuthRequest says who somebody is at an identity provider. Whoever sends it has
-// checked it there.
-type OAuthRequest struct {
-	Provider      string `json:"provider"`               // name in this installation, such as "github"
-	ProviderSub   string `json:"providerSub"`            // the person there, for ever; compared byte by byte
-	Email         string `json:"email,omitempty"`        // as the provider tells it
-	EmailVerified bool   `json:"emailVerified"`          // the provider has authority over the address, and says it is theirs; ASCII addresses alone count
-	LinkToUserID  string `json:"linkToUserId,omitempty"` // link with this user, and do nothing else
-	DisplayName   string `json:"displayName,omitempty"`
-	Locale        string `json:"locale,omitempty"` // BCP 47
-}
-
-// checked returns the request with its address folded, or what is wrong with it.
-func (r OAuthRequest) checked() (OAuthRequest, error) {
+// checked returns a request with its address folded, or what is wrong with it.
+func checked(r authapi.OAuthRequest) (authapi.OAuthRequest, error) {
 	if n := len(r.Provider); n < 1 || n > 64 || strings.Trim(r.Provider, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
 		return r, errProvider.At("provider")
 	}
@@ -55,10 +44,10 @@ func (r OAuthRequest) checked() (OAuthRequest, error) {
 	if r.Locale != "" && !languageTag(r.Locale) {
 		return r, errLocale.At("locale")
 	}
-	return r.folded()
+	return folded(r)
 }
 
-func (r OAuthRequest) folded() (_ OAuthRequest, err error) {
+func folded(r authapi.OAuthRequest) (_ authapi.OAuthRequest, err error) {
 	switch {
 	case r.Email != "":
 		if !printable(r.Email) {

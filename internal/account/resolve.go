@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"signet/internal/authapi"
 	"signet/internal/db"
 	"signet/internal/fault"
 	"signet/internal/ticket"
@@ -42,12 +43,12 @@ type Resolution struct {
 // provider, or the installation itself. A user who is disabled, or whose accounts
 // are, is ErrSignIn. Everything is one transaction, and of many calls at once one
 // makes the user.
-func (s *Identities) Resolve(ctx context.Context, req OAuthRequest, person *ticket.Ticket) (Resolution, error) {
+func (s *Identities) Resolve(ctx context.Context, req authapi.OAuthRequest, person *ticket.Ticket) (Resolution, error) {
 	t := ticket.From(ctx)
 	if err := t.Demand("auth:oauth"); err != nil {
 		return Resolution{}, err
 	}
-	req, err := req.checked()
+	req, err := checked(req)
 	if err != nil {
 		return Resolution{}, err
 	}
@@ -86,7 +87,7 @@ func (s *Identities) mayLink(person *ticket.Ticket, user string) error {
 	return s.recent(person)
 }
 
-func (s *Identities) resolve(ctx context.Context, tx *db.Tx, req OAuthRequest) (Resolution, error) {
+func (s *Identities) resolve(ctx context.Context, tx *db.Tx, req authapi.OAuthRequest) (Resolution, error) {
 	i, err := findIdentity(ctx, tx, req.Provider, req.ProviderSub)
 	switch {
 	case err == nil:
@@ -111,7 +112,7 @@ func (s *Identities) resolve(ctx context.Context, tx *db.Tx, req OAuthRequest) (
 }
 
 // known is for an identity that a user has.
-func (s *Identities) known(ctx context.Context, tx *db.Tx, i Identity, req OAuthRequest) (Resolution, error) {
+func (s *Identities) known(ctx context.Context, tx *db.Tx, i Identity, req authapi.OAuthRequest) (Resolution, error) {
 	if req.LinkToUserID != "" && req.LinkToUserID != i.User {
 		return Resolution{}, ErrLinked
 	}
@@ -130,7 +131,7 @@ func (s *Identities) known(ctx context.Context, tx *db.Tx, i Identity, req OAuth
 
 // ownerOfVerified returns the user who verified the address that the provider
 // verified too, locked; ErrNoUser where there is none.
-func (s *Identities) ownerOfVerified(ctx context.Context, tx *db.Tx, req OAuthRequest) (User, error) {
+func (s *Identities) ownerOfVerified(ctx context.Context, tx *db.Tx, req authapi.OAuthRequest) (User, error) {
 	if !req.EmailVerified {
 		return User{}, ErrNoUser
 	}
@@ -150,7 +151,7 @@ func (s *Identities) ownerOfVerified(ctx context.Context, tx *db.Tx, req OAuthRe
 
 // safeToMatch refuses users whom an address alone must not open: those who use the
 // provider as somebody else, and those who hold a permission of the node.
-func (s *Identities) safeToMatch(ctx context.Context, tx *db.Tx, user string, req OAuthRequest) error {
+func (s *Identities) safeToMatch(ctx context.Context, tx *db.Tx, user string, req authapi.OAuthRequest) error {
 	have, err := identities(ctx, tx, user)
 	if err != nil {
 		return err
@@ -178,7 +179,7 @@ func (s *Identities) safeToMatch(ctx context.Context, tx *db.Tx, user string, re
 }
 
 // attach gives a user, whose row is locked, the identity.
-func (s *Identities) attach(ctx context.Context, tx *db.Tx, u User, req OAuthRequest, by string) (Resolution, error) {
+func (s *Identities) attach(ctx context.Context, tx *db.Tx, u User, req authapi.OAuthRequest, by string) (Resolution, error) {
 	if err := s.addIdentity(ctx, tx, u, req, by); err != nil {
 		return Resolution{}, err
 	}
@@ -188,7 +189,7 @@ func (s *Identities) attach(ctx context.Context, tx *db.Tx, u User, req OAuthReq
 // signUp makes a user in an account of their own. They get no role: an
 // administrator, even of a tenant, vouches for addresses (see CreateUser), and
 // strangers must not.
-func (s *Identities) signUp(ctx context.Context, tx *db.Tx, req OAuthRequest) (Resolution, error) {
+func (s *Identities) signUp(ctx context.Context, tx *db.Tx, req authapi.OAuthRequest) (Resolution, error) {
 	switch s.o.SignUp {
 	case "open":
 	case "invited":
@@ -196,7 +197,7 @@ func (s *Identities) signUp(ctx context.Context, tx *db.Tx, req OAuthRequest) (R
 	default:
 		return Resolution{}, ErrSignUpClosed
 	}
-	u := User{ID: newID("usr"), DisplayName: req.name(), Created: db.Now(s.accounts.now())}
+	u := User{ID: newID("usr"), DisplayName: nameOf(req), Created: db.Now(s.accounts.now())}
 	acc, err := s.accounts.insertAccount(ctx, tx, u.ID, false)
 	if err != nil {
 		return Resolution{}, err
@@ -216,8 +217,8 @@ func (s *Identities) signUp(ctx context.Context, tx *db.Tx, req OAuthRequest) (R
 	return s.resolution(ctx, tx, Resolution{User: u, Created: true})
 }
 
-// name returns what to call somebody new.
-func (r OAuthRequest) name() string {
+// nameOf returns what to call somebody new.
+func nameOf(r authapi.OAuthRequest) string {
 	for _, name := range []string{r.DisplayName, r.Email} {
 		if len(name) > 0 && len([]rune(name)) <= 200 {
 			return name
@@ -226,7 +227,7 @@ func (r OAuthRequest) name() string {
 	return r.Provider
 }
 
-func (s *Identities) addIdentity(ctx context.Context, tx *db.Tx, u User, req OAuthRequest, by string) error {
+func (s *Identities) addIdentity(ctx context.Context, tx *db.Tx, u User, req authapi.OAuthRequest, by string) error {
 	now := db.Now(s.accounts.now())
 	i := Identity{
 		ID: newID("idn"), User: u.ID, Issuer: s.issuer(req.Provider), Provider: req.Provider, ProviderSub: req.ProviderSub,

@@ -32,24 +32,24 @@ const (
 
 // Sender is what a request proved about the sender of its token: at most one is set.
 type Sender struct {
-	JKT string // RFC 7638 thumbprint of the DPoP key, base64url
-	X5T string // RFC 8705 thumbprint of the client certificate, base64url
+	JKT string `json:"jkt,omitempty"`      // RFC 7638 thumbprint of the DPoP key, base64url
+	X5T string `json:"x5t#S256,omitempty"` // RFC 8705 thumbprint of the client certificate, base64url
 }
 
 // Ticket is the verified caller of one request. It is not changed once made.
 type Ticket struct {
-	Kind        Kind
-	Subject     string   // the user, client, key or peer
-	Account     string   // the account (tenant) that the caller acts in
-	Permissions []string // area:verb
-	Scopes      []string // of the access token; nil where the credential has none and so is not narrowed
-	AMR         []string // RFC 8176 methods
-	ACR         string
-	AuthTime    time.Time // when a person last proved themselves; zero for tokens that cannot say
-	Session     string
-	Credential  string // id of the API token, service key or access token used; never its secret
-	Sender      Sender
-	Providers   []string // identity providers that a service key may speak for; "*" is all
+	Kind        Kind      `json:"kind"`
+	Subject     string    `json:"sub"`         // the user, client, key or peer
+	Account     string    `json:"account"`     // the account (tenant) that the caller acts in
+	Permissions []string  `json:"permissions"` // area:verb
+	Scopes      []string  `json:"scopes"`      // of the access token; nil where the credential has none and so is not narrowed
+	AMR         []string  `json:"amr"`         // RFC 8176 methods
+	ACR         string    `json:"acr"`
+	AuthTime    time.Time `json:"auth_time"` // when a person last proved themselves; zero for tokens that cannot say
+	Session     string    `json:"sid"`
+	Credential  string    `json:"credential,omitempty"` // id of the API token, service key or access token used; never its secret
+	Sender      Sender    `json:"sender,omitzero"`
+	Providers   []string  `json:"providers,omitempty"` // identity providers that a service key may speak for; "*" is all
 }
 
 // May reports whether the caller holds the permission, such as "mail:redrive".
