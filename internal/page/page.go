@@ -1,0 +1,219 @@
+// Package page gives login and console one look: layouts, style, languages and the
+// headers that every page has. Pages work without script, and load nothing from
+// anywhere else.
+//
+// A capability parses its pages with [Site.Parse] and shows them with [Pages.Show].
+package page
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"maps"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"signet/internal/locale"
+)
+
+//go:embed templates/*.html
+var layouts embed.FS
+
+// Layout is the frame around a page.
+type Layout string
+
+// The layouts.
+const (
+	Card  Layout = "card"  // one thing to do, in the middle
+	Shell Layout = "shell" // navigation beside the content
+)
+
+// policy lets a page use what this origin serves, and nothing inline.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// Site is what all pages share. It is safe for concurrent use.
+type Site struct {
+	texts  *locale.Bundle
+	assets *assets
+	now    func() time.Time
+}
+
+// New returns a site in the languages of texts.
+func New(texts *locale.Bundle, now func() time.Time) (*Site, error) {
+	a, err := loadAssets()
+	return &Site{texts: texts, assets: a, now: now}, err
+}
+
+// Routes serves style and scripts at /assets/, for ever: their names change with them.
+func (s *Site) Routes(mux *http.ServeMux) { mux.Handle("GET /assets/{name}", s.assets) }
+
+// Pages are the pages of one capability, in every language.
+type Pages struct {
+	site *Site
+	sets map[language.Tag]map[string]*template.Template
+}
+
+// Parse parses every *.html of files, each a page of its file's name that defines
+// "title" and "main" for the layout. Files whose names begin with "_" are parts that
+// all of them may use.
+func (s *Site) Parse(layout Layout, files fs.FS) (*Pages, error) {
+	base, err := template.New("page").Funcs(s.funcs(s.texts.Choose())).ParseFS(layouts, "templates/parts.html", "templates/"+string(layout)+".html")
+	if err != nil {
+		return nil, err
+	}
+	if parts, err := fs.Glob(files, "_*.html"); err != nil {
+		return nil, err
+	} else if len(parts) > 0 {
+		if base, err = base.ParseFS(files, parts...); err != nil {
+			return nil, err
+		}
+	}
+	names, err := fs.Glob(files, "*.html")
+	if err != nil {
+		return nil, err
+	}
+	p := &Pages{site: s, sets: map[language.Tag]map[string]*template.Template{}}
+	for _, texts := range s.texts.All() {
+		set := map[string]*template.Template{}
+		for _, name := range names {
+			if strings.HasPrefix(name, "_") {
+				continue
+			}
+			if set[strings.TrimSuffix(path.Base(name), ".html")], err = parseOne(base, files, name, s.funcs(texts)); err != nil {
+				return nil, err
+			}
+		}
+		p.sets[texts.Tag] = set
+	}
+	return p, nil
+}
+
+func parseOne(base *template.Template, files fs.FS, name string, funcs template.FuncMap) (*template.Template, error) {
+	t, err := base.Clone()
+	if err != nil {
+		return nil, err
+	}
+	return t.Funcs(funcs).ParseFS(files, name)
+}
+
+// View is what one showing of a page has.
+type View struct {
+	Data   any
+	App    string   // name of the app that the person signs in to; may be empty
+	Person string   // who is signed in; may be empty
+	Nav    []Item   // of the shell
+	Notice string   // something that went well
+	Error  string   // something that did not
+	Script []string // names of assets
+
+	// Set by Show.
+	Lang, Path string
+	Languages  []Language
+}
+
+// Item is one entry of the navigation. One without an address is a heading.
+type Item struct {
+	Href, Text, Icon string
+	Current          bool
+}
+
+// Language is one that the page is there in.
+type Language struct {
+	Tag, Name, Href string
+	Current         bool
+}
+
+// Show writes the page of that name in the language of the request. Where that fails
+// nothing is written.
+func (p *Pages) Show(w http.ResponseWriter, r *http.Request, status int, name string, v View) error {
+	texts := p.site.TextsOf(r)
+	t := p.sets[texts.Tag][name]
+	if t == nil {
+		return fmt.Errorf("no page %q", name)
+	}
+	v.Lang, v.Path, v.Languages = texts.Tag.String(), r.URL.Path, p.site.languages(r, texts)
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, "layout", v); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Language", v.Lang)
+	h.Set("Content-Security-Policy", policy)
+	// Without any referrer, browsers send "Origin: null" with forms.
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "publickey-credentials-get=(self), publickey-credentials-create=(self), camera=(), microphone=(), geolocation=()")
+	h.Add("Vary", "Accept-Language, Cookie")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the client may be gone
+	return nil
+}
+
+// Has reports whether there is such a page.
+func (p *Pages) Has(name string) bool { return p.sets[language.English][name] != nil }
+
+type textsKey struct{}
+
+// localeCookie keeps the language that somebody chose.
+const localeCookie = "signet-locale"
+
+// Languages chooses the language of each request: the parameter locale, which is
+// kept in a cookie, then that cookie, then Accept-Language.
+func (s *Site) Languages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), textsKey{}, s.choose(w, r))))
+	})
+}
+
+func (s *Site) choose(w http.ResponseWriter, r *http.Request) *locale.Texts {
+	kept := ""
+	if c, err := r.Cookie(localeCookie); err == nil {
+		kept = c.Value
+	}
+	wished := r.URL.Query().Get("locale")
+	t := s.texts.Choose(wished, kept, r.Header.Get("Accept-Language"))
+	if wished != "" && t.Tag.String() != kept {
+		SetLocale(w, t.Tag.String())
+	}
+	return t
+}
+
+// SetLocale keeps a language at the browser.
+func SetLocale(w http.ResponseWriter, tag string) {
+	http.SetCookie(w, &http.Cookie{
+		Name: localeCookie, Value: tag, Path: "/", MaxAge: 365 * 24 * 3600, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// TextsOf returns the texts that [Site.Languages] chose for the request.
+func (s *Site) TextsOf(r *http.Request) *locale.Texts {
+	if t, ok := r.Context().Value(textsKey{}).(*locale.Texts); ok {
+		return t
+	}
+	return s.texts.Choose(r.Header.Get("Accept-Language"))
+}
+
+// languages lists the languages with the address of this page in each.
+func (s *Site) languages(r *http.Request, now *locale.Texts) []Language {
+	if r.Method != http.MethodGet {
+		return nil // the page answers a form; its address has nothing to show
+	}
+	var all []Language
+	for _, t := range s.texts.All() {
+		q := maps.Clone(r.URL.Query())
+		q.Set("locale", t.Tag.String())
+		all = append(all, Language{Tag: t.Tag.String(), Name: t.Name(), Href: "?" + q.Encode(), Current: t == now})
+	}
+	return all
+}
