@@ -26,13 +26,13 @@ var (
 	ErrNoAccount   = fault.New(fault.NotFound, "no such account")
 	ErrNoRole      = fault.New(fault.NotFound, "no such role in this account")
 	ErrNoToken     = fault.New(fault.NotFound, "no such token")
-	ErrTaken       = fault.New(fault.Conflict, "is taken")
-	ErrAddress     = fault.New(fault.Invalid, "is not an e-mail address such as alice@example.org")
-	ErrLastAddress = fault.New(fault.Conflict, "is the user's only verified address: add another one first")
+	ErrTaken       = fault.New(fault.Conflict, "is taken").Named("taken")
+	ErrAddress     = fault.New(fault.Invalid, "is not an e-mail address such as alice@example.org").Named("address")
+	ErrLastAddress = fault.New(fault.Conflict, "is the user's only verified address: add another one first").Named("last-address")
 	ErrPermission  = fault.New(fault.Invalid, "is not a permission")
 	ErrNodeOnly    = fault.New(fault.Invalid, "is a permission of the node: only roles of the system account hold it")
-	ErrName        = fault.New(fault.Invalid, "must have 1 to 200 characters, none of them a control character")
-	ErrExpiry      = fault.New(fault.Invalid, "must lie in the future")
+	ErrName        = fault.New(fault.Invalid, "must have 1 to 200 characters, none of them a control character").Named("name")
+	ErrExpiry      = fault.New(fault.Invalid, "must lie in the future").Named("expiry")
 )
 
 // Administrator is the role that every account has and that holds every

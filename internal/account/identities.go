@@ -13,17 +13,17 @@ import (
 // What identities can refuse. ErrSignIn tells nothing about the user: not that they
 // are disabled, nor that they have no account.
 var (
-	ErrSignIn       = fault.New(fault.Unauthorized, "sign-in is refused")
+	ErrSignIn       = fault.New(fault.Unauthorized, "sign-in is refused").Named("sign-in-refused")
 	ErrSignUpClosed = fault.New(fault.Forbidden, "nobody is known by this identity, and sign-up is closed: ask an administrator").Named("sign-up-closed")
 	ErrInvited      = fault.New(fault.Forbidden, "nobody is known by this identity, and sign-up needs an invitation: ask an administrator").Named("sign-up-closed")
 	ErrLinkRequired = fault.New(fault.Conflict, "the address belongs to a user already: sign in as usual to link").Named("link_required")
 	ErrLinkTicket   = fault.New(fault.Unauthorized, "linking needs the access token of the user")
 	ErrLinkOther    = fault.New(fault.Forbidden, "linking needs the access token of that very user")
-	ErrLinked       = fault.New(fault.Conflict, "the identity belongs to another user")
+	ErrLinked       = fault.New(fault.Conflict, "the identity belongs to another user").Named("linked-to-other")
 	ErrStepUp       = fault.New(fault.Forbidden, "sign in again: this needs a sign-in of the last 5 minutes").Named("step-up-required")
 	ErrIssuer       = fault.New(fault.Conflict, "the provider's name stood for another issuer when the identity was linked")
 	ErrNoIdentity   = fault.New(fault.NotFound, "the user has no such identity")
-	ErrLastWayIn    = fault.New(fault.Conflict, "it is the user's only way to sign in: add another one first")
+	ErrLastWayIn    = fault.New(fault.Conflict, "it is the user's only way to sign in: add another one first").Named("last-way-in")
 )
 
 // maxAuthAge is how old a sign-in may be that changes how a user signs in.

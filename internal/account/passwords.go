@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"signet/internal/authapi"
 	"signet/internal/db"
 	"signet/internal/fault"
 	"signet/internal/limit"
@@ -27,12 +28,12 @@ const (
 var (
 	// ErrCredentials is the one answer to every sign-in that proves nothing: address
 	// unknown, password wrong or none, user disabled.
-	ErrCredentials = fault.New(fault.Unauthorized, "the address or the password is wrong")
+	ErrCredentials = fault.New(fault.Unauthorized, "the address or the password is wrong").Named(authapi.WordCredentials)
 
-	ErrPasswordShort = fault.Newf(fault.Invalid, "must have at least %d characters, or %d where a second factor is set up", MinPassword, MinPasswordFactor)
-	ErrPasswordLong  = fault.Newf(fault.Invalid, "must have at most %d characters", MaxPassword)
-	ErrGuessable     = fault.New(fault.Invalid, "is too easy to guess: it is common or leaked, repeats itself, or is mostly your own name or address")
-	ErrOldPassword   = fault.New(fault.Forbidden, "is not the present password")
+	ErrPasswordShort = fault.Newf(fault.Invalid, "must have at least %d characters, or %d where a second factor is set up", MinPassword, MinPasswordFactor).Named("password-short")
+	ErrPasswordLong  = fault.Newf(fault.Invalid, "must have at most %d characters", MaxPassword).Named("password-long")
+	ErrGuessable     = fault.New(fault.Invalid, "is too easy to guess: it is common or leaked, repeats itself, or is mostly your own name or address").Named("password-guessable")
+	ErrOldPassword   = fault.New(fault.Forbidden, "is not the present password").Named("old-password")
 	ErrNoPassword    = fault.New(fault.NotFound, "the user has no password")
 )
 
