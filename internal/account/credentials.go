@@ -36,16 +36,21 @@ type Credentials struct {
 	users    *Service
 	throttle Throttle
 	seal     Sealer
+	notify   Notifier
 	device   []byte // key of device values
 	guess    guesser
 	slots    *slots
 	decoy    phc // verified where there is no hash
 }
 
-// NewCredentials returns the credentials of the users of s.
-func NewCredentials(s *Service, t Throttle, sealer Sealer) *Credentials {
+// NewCredentials returns the credentials of the users of s. The notifier tells users
+// of changes; nil means LogNotifier.
+func NewCredentials(s *Service, t Throttle, sealer Sealer, n Notifier) *Credentials {
+	if n == nil {
+		n = LogNotifier{}
+	}
 	return &Credentials{
-		users: s, throttle: t, seal: sealer, device: sealer.Derive("account device"),
+		users: s, throttle: t, seal: sealer, notify: n, device: sealer.Derive("account device"),
 		guess: newGuesser(), slots: newSlots(), decoy: newDecoy(passwordCost),
 	}
 }
@@ -93,4 +98,9 @@ func (c *Credentials) change(ctx context.Context, user string, fresh bool, fn fu
 		}
 		return fn(tx, u)
 	})
+}
+
+// tell has the user told of a change once it is committed.
+func (c *Credentials) tell(ctx context.Context, tx *db.Tx, u User, what, name string) {
+	tx.AfterCommit(func() { c.notify.CredentialChanged(ctx, CredentialChange{User: u, What: what, Name: name}) })
 }

@@ -2,6 +2,8 @@ package account_test
 
 import (
 	"context"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +25,8 @@ const good = "wooden elbow parade 42"
 type person struct {
 	*account.Credentials
 	users *account.Service
+	keys  *account.Passkeys
+	told  *told
 	db    *db.DB
 	seal  *seal.Sealer
 	audit account.Auditor
@@ -37,8 +41,8 @@ func eachPerson(t *testing.T, test func(t *testing.T, p *person)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &person{db: d, seal: sealer, audit: audit.Discard, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-		p.start()
+		p := &person{db: d, seal: sealer, told: &told{}, audit: audit.Discard, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+		p.start(t)
 		op := p.operator(t.Context())
 		if p.User, err = p.users.CreateUser(op, account.NewUser{Email: "alice@example.org", DisplayName: "Alice Rabbithole"}); err != nil {
 			t.Fatal(err)
@@ -47,12 +51,34 @@ func eachPerson(t *testing.T, test func(t *testing.T, p *person)) {
 	})
 }
 
+// told keeps what users were told, in place of mails.
+type told struct {
+	mu      sync.Mutex
+	changes []string
+}
+
+func (*told) IdentityLinked(context.Context, account.NewIdentity) {}
+
+func (n *told) CredentialChanged(_ context.Context, c account.CredentialChange) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changes = append(n.changes, strings.TrimSpace(c.User.DisplayName+" "+c.What+" "+c.Name))
+}
+
 // start makes the services anew, as a restart does.
-func (p *person) start() {
+func (p *person) start(t *testing.T) {
+	t.Helper()
 	p.users = account.New(p.db, p.audit, func() time.Time { return p.clock }, catalogue, account.Closers{
 		UserDisabled: func(context.Context, *db.Tx, string) error { return nil },
 	})
-	p.Credentials = account.NewCredentials(p.users, limit.NewSQL(p.db), p.seal)
+	p.Credentials = account.NewCredentials(p.users, limit.NewSQL(p.db), p.seal, p.told)
+	var err error
+	p.keys, err = account.NewPasskeys(p.Credentials, account.PasskeyOptions{
+		RPID: "login.example.org", Origins: []string{"https://login.example.org"}, RPName: "Signet",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (p *person) operator(ctx context.Context) context.Context {
@@ -93,7 +119,7 @@ func TestEachChangeOfACredentialIsRecorded(t *testing.T) {
 	eachPerson(t, func(t *testing.T, p *person) {
 		j := &journal{}
 		p.audit = j
-		p.start()
+		p.start(t)
 		p.link(t)
 		ctx := p.signedIn(t.Context(), 0)
 		p.setPassword(t, good)
@@ -116,6 +142,13 @@ func TestEachChangeOfACredentialIsRecorded(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, j.actions); diff != "" {
 			t.Errorf("recorded (-want +got):\n%s", diff)
+		}
+		const alice = "Alice Rabbithole "
+		want = []string{
+			alice + "password_set", alice + "totp_added", alice + "recovery_codes_made", alice + "totp_removed", alice + "password_removed",
+		}
+		if diff := cmp.Diff(want, p.told.changes); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
 		}
 	})
 }

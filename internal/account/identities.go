@@ -53,6 +53,17 @@ type NewIdentity struct {
 type Notifier interface {
 	// IdentityLinked is called once the identity is stored.
 	IdentityLinked(ctx context.Context, n NewIdentity)
+	// CredentialChanged is called once the change is stored.
+	CredentialChanged(ctx context.Context, c CredentialChange)
+}
+
+// CredentialChange tells of something that a user signs in with.
+type CredentialChange struct {
+	User User
+	// What is passkey_added, passkey_removed, totp_added, totp_removed, password_set,
+	// password_removed, recovery_codes_made, mfa_on or mfa_off.
+	What string
+	Name string // of the passkey
 }
 
 // LogNotifier logs what a user should know, without addresses.
@@ -61,6 +72,11 @@ type LogNotifier struct{}
 // IdentityLinked implements [Notifier].
 func (LogNotifier) IdentityLinked(ctx context.Context, n NewIdentity) {
 	slog.InfoContext(ctx, "identity linked", "user", n.User.ID, "provider", n.Identity.Provider, "created", n.Created)
+}
+
+// CredentialChanged implements [Notifier].
+func (LogNotifier) CredentialChanged(ctx context.Context, c CredentialChange) {
+	slog.InfoContext(ctx, "credential changed", "user", c.User.ID, "what", c.What)
 }
 
 // IdentityOptions are what an installation may choose.

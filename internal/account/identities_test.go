@@ -38,6 +38,9 @@ func (o *outside) IdentityLinked(_ context.Context, n account.NewIdentity) {
 	o.told = append(o.told, n)
 }
 
+// CredentialChanged implements account.Notifier.
+func (o *outside) CredentialChanged(context.Context, account.CredentialChange) {}
+
 // remembered is the actions that were recorded and committed.
 type remembered struct {
 	mu      sync.Mutex

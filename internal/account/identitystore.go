@@ -70,11 +70,11 @@ func deleteIdentity(ctx context.Context, tx *db.Tx, user, id string) (provider s
 }
 
 // waysIn returns how many credentials a user could begin a sign-in with: identities,
-// and a password where there is an address to type beside it. Whatever
-// else a user may begin with (a passkey) counts here, and nowhere else.
+// passkeys, and a password where there is an address to type beside it.
 func waysIn(ctx context.Context, tx *db.Tx, user string) (n int, err error) {
 	err = tx.QueryRowContext(ctx, `
 		SELECT (SELECT count(*) FROM account_identities WHERE user_id = $1)
+		     + (SELECT count(*) FROM user_passkeys WHERE user_id = $1)
 		     + (SELECT count(*) FROM user_passwords p WHERE p.user_id = $1 AND EXISTS (
 		        SELECT 1 FROM user_emails e WHERE e.user_id = $1 AND e.verified_at IS NOT NULL))`, user).Scan(&n)
 	return n, err

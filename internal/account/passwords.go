@@ -18,7 +18,7 @@ import (
 // NFC. There are no other rules of composition (NIST SP 800-63B-4, section 3.1.1.2).
 const (
 	MinPassword       = 15
-	MinPasswordFactor = 8 // where the user has a second factor
+	MinPasswordFactor = 8 // where the user has an authenticator app, or has switched MFA on
 	MaxPassword       = 128
 
 	maxPasswordBytes = 4096 // before normalisation
@@ -30,7 +30,7 @@ var (
 	// unknown, password wrong or none, user disabled.
 	ErrCredentials = fault.New(fault.Unauthorized, "the address or the password is wrong").Named(authapi.WordCredentials)
 
-	ErrPasswordShort = fault.Newf(fault.Invalid, "must have at least %d characters, or %d where a second factor is set up", MinPassword, MinPasswordFactor).Named("password-short")
+	ErrPasswordShort = fault.Newf(fault.Invalid, "must have at least %d characters, or %d where a second factor is asked", MinPassword, MinPasswordFactor).Named("password-short")
 	ErrPasswordLong  = fault.Newf(fault.Invalid, "must have at most %d characters", MaxPassword).Named("password-long")
 	ErrGuessable     = fault.New(fault.Invalid, "is too easy to guess: it is common or leaked, repeats itself, or is mostly your own name or address").Named("password-guessable")
 	ErrOldPassword   = fault.New(fault.Forbidden, "is not the present password").Named("old-password")
@@ -42,7 +42,7 @@ type passwordRow struct {
 	user     User
 	hash     string // PHC; empty where there is none
 	short    bool   // under MinPassword characters
-	factored bool   // the user has a second factor
+	factored bool   // a second factor is asked, by what only the user can change: what others demand, they may take back
 }
 
 // CheckPassword returns the user whose verified address and password these are, and
@@ -50,8 +50,8 @@ type passwordRow struct {
 // Wrong passwords are counted: limit.ErrRate says when to try again. ErrBusy means
 // that too many are being checked.
 //
-// The caller asks for a second factor where [Credentials.HasFactor], and holds the
-// user in the transaction that makes a session.
+// The caller asks for a second factor where [Factors.Required], and holds the user
+// in the transaction that makes a session.
 func (c *Credentials) CheckPassword(ctx context.Context, address, password string, from Origin) (User, error) {
 	folded, err := FoldAddress("address", address)
 	var row passwordRow
@@ -153,6 +153,7 @@ func (c *Credentials) SetPassword(ctx context.Context, user, old, password strin
 		if err := storePassword(ctx, tx, user, hash, short, db.Now(c.users.now())); err != nil {
 			return err
 		}
+		c.tell(ctx, tx, u, "password_set", "")
 		return c.users.record(ctx, tx, "user.password_set", u.ID, map[string]any{"replaced": row.hash != ""})
 	})
 }
@@ -187,6 +188,7 @@ func (c *Credentials) RemovePassword(ctx context.Context, user string) error {
 		if left == 0 {
 			return ErrLastWayIn.At("password")
 		}
+		c.tell(ctx, tx, u, "password_removed", "")
 		return c.users.record(ctx, tx, "user.password_remove", u.ID, nil)
 	})
 }

@@ -232,7 +232,7 @@ func TestGuessingIsBoundedOverARestartAndKnownBrowsersGoOn(t *testing.T) {
 				t.Fatalf("attempt %d: %v", i, err)
 			}
 		}
-		p.start()
+		p.start(t)
 		_, err := p.CheckPassword(t.Context(), "alice@example.org", good, home)
 		if f, _ := fault.As(err); !errors.Is(err, limit.ErrRate) || f.Retry <= 0 {
 			t.Errorf("a stranger after a restart: got %v, want ErrRate with a time", err)

@@ -49,20 +49,21 @@ func (c *Credentials) CheckRecoveryCode(ctx context.Context, user, code string) 
 }
 
 // RegenerateRecoveryCodes replaces all codes of a user, named by id, who proved
-// themselves within 5 minutes and has an authenticator app.
+// themselves within 5 minutes and has an authenticator app or a passkey (ErrNoFactor).
 func (c *Credentials) RegenerateRecoveryCodes(ctx context.Context, user string) ([]string, error) {
 	codes := newRecoveryCodes()
 	err := c.change(ctx, user, true, func(tx *db.Tx, u User) error {
-		row, err := findTOTP(ctx, tx, u.ID)
+		f, err := factorsOf(ctx, tx, u.ID)
 		if err != nil {
 			return err
 		}
-		if !row.confirmed {
-			return ErrNoTOTP
+		if !f.TOTP && f.Passkeys == 0 {
+			return ErrNoFactor
 		}
 		if err := replaceRecoveryCodes(ctx, tx, u.ID, codes, db.Now(c.users.now())); err != nil {
 			return err
 		}
+		c.tell(ctx, tx, u, "recovery_codes_made", "")
 		return c.users.record(ctx, tx, "user.recovery_renew", u.ID, nil)
 	})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 const selectWithHash = `
 	SELECT u.id, u.display_name, u.created_at, u.disabled_at, coalesce(p.hash, ''), coalesce(p.short, 0),
-	       EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
+	       u.mfa = 1 OR EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
 	FROM users u LEFT JOIN user_passwords p ON p.user_id = u.id `
 
 // passwordAt returns the user with that verified address, with all addresses; where
@@ -52,14 +52,10 @@ func scanPassword(r *sql.Row) (passwordRow, error) {
 }
 
 func storePassword(ctx context.Context, tx *db.Tx, user, hash string, short bool, at time.Time) error {
-	flag := 0
-	if short {
-		flag = 1
-	}
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO user_passwords (user_id, hash, short, changed_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, short = excluded.short, changed_at = excluded.changed_at`,
-		user, hash, flag, at)
+		user, hash, flag(short), at)
 	return err
 }
 
@@ -109,10 +105,16 @@ func useStep(ctx context.Context, tx *db.Tx, id, user string, step int64) error 
 }
 
 func deleteTOTP(ctx context.Context, tx *db.Tx, user string) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM user_recovery_codes WHERE user_id = $1`, user); err != nil {
-		return err
-	}
 	return oneRow(ErrNoTOTP)(tx.ExecContext(ctx, `DELETE FROM user_totp WHERE user_id = $1`, user))
+}
+
+// deleteStrayCodes deletes recovery codes, unless they are of an app whose first code
+// has yet to come.
+func deleteStrayCodes(ctx context.Context, tx *db.Tx, user string) error {
+	_, err := tx.ExecContext(ctx, `
+		DELETE FROM user_recovery_codes
+		WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = $1)`, user)
+	return err
 }
 
 func replaceRecoveryCodes(ctx context.Context, tx *db.Tx, user string, codes []string, at time.Time) error {
@@ -134,7 +136,8 @@ func useRecoveryCode(ctx context.Context, tx *db.Tx, user string, hash []byte, a
 	return oneRow(ErrCode)(tx.ExecContext(ctx, `
 		UPDATE user_recovery_codes SET used_at = $1
 		WHERE user_id = $2 AND code_hash = $3 AND used_at IS NULL
-		  AND EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = $2 AND t.confirmed_at IS NOT NULL)
+		  AND (EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = $2 AND t.confirmed_at IS NOT NULL)
+		       OR EXISTS (SELECT 1 FROM user_passkeys k WHERE k.user_id = $2))
 		  AND EXISTS (SELECT 1 FROM users u WHERE u.id = $2 AND u.disabled_at IS NULL)`, at, user, hash))
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/pquerna/otp/hotp"
 	"github.com/pquerna/otp/totp"
 
+	"signet/internal/authapi"
 	"signet/internal/db"
 	"signet/internal/fault"
 	"signet/internal/limit"
@@ -33,18 +34,18 @@ const (
 var (
 	// ErrCode is the one answer to every code that proves nothing: wrong, used, of a
 	// user without a factor, or of one who is disabled.
-	ErrCode          = fault.New(fault.Unauthorized, "the code is wrong or was used before")
-	ErrTOTPExists    = fault.New(fault.Conflict, "an authenticator app is set up already: remove it first")
+	ErrCode          = fault.New(fault.Unauthorized, "the code is wrong or was used before").Named(authapi.WordCode)
+	ErrTOTPExists    = fault.New(fault.Conflict, "an authenticator app is set up already: remove it first").Named("totp-exists")
 	ErrNoTOTP        = fault.New(fault.NotFound, "no authenticator app is set up")
-	ErrNoEnrolment   = fault.New(fault.Gone, "no enrolment waits for a code: begin again")
-	ErrPasswordAlone = fault.Newf(fault.Conflict, "the password alone would be too short: set one of at least %d characters first", MinPassword)
+	ErrNoEnrolment   = fault.New(fault.Gone, "no enrolment waits for a code: begin again").Named("no-enrolment")
+	ErrPasswordAlone = fault.Newf(fault.Conflict, "the password alone would be too short: set one of at least %d characters first", MinPassword).Named("password-alone")
 )
 
 // Enrolment is what a user sets up an authenticator app with. It is shown once.
 type Enrolment struct {
 	URL           string   // otpauth://totp/..., for a QR code
 	Secret        string   // the same secret in base32, for typing
-	RecoveryCodes []string // good from ConfirmTOTP on
+	RecoveryCodes []string // in place of any others; good from ConfirmTOTP on, or at once beside a passkey
 }
 
 // totpRow is a stored authenticator app.
@@ -114,6 +115,7 @@ func (c *Credentials) ConfirmTOTP(ctx context.Context, user, code string) error 
 		if err := confirmTOTP(ctx, tx, row.id, step, db.Now(now)); err != nil {
 			return err
 		}
+		c.tell(ctx, tx, u, "totp_added", "")
 		return c.users.record(ctx, tx, "user.totp_add", u.ID, nil)
 	})
 }
@@ -143,25 +145,30 @@ func (c *Credentials) checkCode(ctx context.Context, user string, check func() e
 	return c.attempt(ctx, ErrCode, check, limit.Bucket{Name: "factor.user", Key: user, Rate: codeRate})
 }
 
-// HasFactor reports whether a second factor is asked of the user.
-func (c *Credentials) HasFactor(ctx context.Context, user string) (bool, error) {
-	row, err := c.readTOTP(ctx, user)
-	return row.confirmed, err
-}
-
 // RemoveTOTP removes the authenticator app, or an enrolment, of a user, named by id,
-// who proved themselves within 5 minutes, and the recovery codes.
+// who proved themselves within 5 minutes, and the recovery codes where they have no
+// passkey. It returns ErrPasswordAlone or ErrLastFactor where the factor is needed.
 func (c *Credentials) RemoveTOTP(ctx context.Context, user string) error {
 	return c.change(ctx, user, true, func(tx *db.Tx, u User) error {
+		app, err := findTOTP(ctx, tx, u.ID)
+		if err != nil {
+			return err
+		}
+		if err := deleteTOTP(ctx, tx, u.ID); err != nil {
+			return err
+		}
 		row, err := passwordOf(ctx, tx, u.ID)
 		if err != nil {
 			return err
 		}
-		if row.short {
+		if row.short && !row.factored {
 			return ErrPasswordAlone.At("password")
 		}
-		if err := deleteTOTP(ctx, tx, u.ID); err != nil {
+		if err := keepFactor(ctx, tx, u.ID); err != nil {
 			return err
+		}
+		if app.confirmed {
+			c.tell(ctx, tx, u, "totp_removed", "")
 		}
 		return c.users.record(ctx, tx, "user.totp_remove", u.ID, nil)
 	})

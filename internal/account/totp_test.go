@@ -80,8 +80,8 @@ func TestAppIsAskedForOnceItsFirstCodeWasSent(t *testing.T) {
 			t.Errorf("got %s, %d codes", e.URL, len(e.RecoveryCodes))
 		}
 		code := codeAt(t, e.Secret, p.clock)
-		if has, err := p.HasFactor(ctx, p.ID); has || err != nil {
-			t.Errorf("before the code: got %t, %v", has, err)
+		if f, err := p.Factors(ctx, p.ID); f.Required() || err != nil {
+			t.Errorf("before the code: got %+v, %v", f, err)
 		}
 		if err := p.CheckTOTP(ctx, p.ID, code); !errors.Is(err, account.ErrCode) {
 			t.Errorf("an app that waits: got %v, want ErrCode", err)
@@ -95,8 +95,8 @@ func TestAppIsAskedForOnceItsFirstCodeWasSent(t *testing.T) {
 		if err := p.ConfirmTOTP(ctx, p.ID, code); err != nil {
 			t.Fatal(err)
 		}
-		if has, err := p.HasFactor(ctx, p.ID); !has || err != nil {
-			t.Errorf("after the code: got %t, %v", has, err)
+		if f, err := p.Factors(ctx, p.ID); !f.Required() || err != nil {
+			t.Errorf("after the code: got %+v, %v", f, err)
 		}
 		if err := p.CheckTOTP(ctx, p.ID, code); !errors.Is(err, account.ErrCode) {
 			t.Errorf("the first code again: got %v, want ErrCode", err)
@@ -180,7 +180,7 @@ func TestFiveWrongCodesOfAnyKindAreEnough(t *testing.T) {
 				t.Errorf("wrong code %d: got %v, want ErrCode", i, err)
 			}
 		}
-		p.start()
+		p.start(t)
 		if err := p.CheckTOTP(t.Context(), p.ID, codeAt(t, e.Secret, p.clock)); !errors.Is(err, limit.ErrRate) {
 			t.Errorf("a right one after five wrong: got %v, want ErrRate", err)
 		}

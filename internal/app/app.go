@@ -134,7 +134,7 @@ func (a *App) build() {
 		Issuers: map[string]string{"github": "https://github.com", "google": "https://accounts.google.com"},
 	})
 	a.Limits = limit.NewSQL(a.DB)
-	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal)
+	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal, account.LogNotifier{})
 	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
 	a.Bypass = authroute.NewBypass(a.DB, a.Bus, a.Audit, now)
 	a.Registry = authroute.NewRegistry(a.DB, a.Accounts, a.Audit, a.Seal, authroute.RegistryOptions{
