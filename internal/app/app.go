@@ -45,6 +45,7 @@ type App struct {
 	Tokens      *token.Authority
 	Clients     *token.Clients
 	Credentials *account.Credentials
+	Sessions    *account.Sessions
 	Limits      *limit.SQL
 
 	metrics     *prometheus.Registry
@@ -123,6 +124,9 @@ func (a *App) build() {
 	// is, and accounts tell it when a user or an address goes.
 	a.Accounts = account.New(a.DB, a.Audit, now, Permissions(), account.Closers{
 		UserDisabled: func(ctx context.Context, tx *db.Tx, user string) error {
+			if err := a.Sessions.CloseUser(ctx, tx, user); err != nil {
+				return err
+			}
 			return a.Registry.CloseUser(ctx, tx, user)
 		},
 		AddressRemoved: func(ctx context.Context, tx *db.Tx, user, address string) error {
@@ -135,6 +139,7 @@ func (a *App) build() {
 	})
 	a.Limits = limit.NewSQL(a.DB)
 	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal, account.LogNotifier{})
+	a.Sessions = account.NewSessions(a.Accounts, a.Seal, a.Bus, account.SessionOptions{})
 	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
 	a.Bypass = authroute.NewBypass(a.DB, a.Bus, a.Audit, now)
 	a.Registry = authroute.NewRegistry(a.DB, a.Accounts, a.Audit, a.Seal, authroute.RegistryOptions{

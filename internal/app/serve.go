@@ -122,7 +122,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 func (a *App) openDoors(ctx context.Context, in *instance, m *mail, observe *ops.HTTP) error {
 	public := http.NewServeMux()
 	a.mountPublic(public, m)
-	in.workers = append(in.workers, a.Tokens.Run)
+	in.workers = append(in.workers, a.Tokens.Run, a.Sessions.Run)
 	err := a.openHTTP(ctx, in, "public", a.Config.Server.Listen, public, observe, &in.listening.Public)
 	if err != nil {
 		return err
