@@ -10,6 +10,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	Audit     Audit     `yaml:"audit"`
 	Telemetry Telemetry `yaml:"telemetry"`
 	Account   Account   `yaml:"account"`
+	Login     Login     `yaml:"login"`
 	Authroute Authroute `yaml:"authroute"`
 }
 
@@ -72,11 +74,44 @@ type Telemetry struct {
 // Account is who may have an account here.
 type Account struct {
 	SignUp string `yaml:"signUp" doc:"Whom a first sign-in at an identity provider makes a user: open is everybody; invited and closed are nobody, and people whom an administrator created sign in by their verified address" one:"open,invited,closed"`
+
+	TrustedEmailDomains []string `yaml:"trustedEmailDomains" doc:"Mail domains of your own organisations: Google may vouch for their addresses where its hd claim names the same domain, so that a first sign-in finds the user who has the address. gmail.com needs no entry"`
+}
+
+// Login is where people may sign in besides here.
+type Login struct {
+	GitHub GitHub          `yaml:"github"`
+	Google Google          `yaml:"google"`
+	OIDC   map[string]OIDC `yaml:"oidc" item:"NAME" doc:"OpenID Connect providers by the name that stands in their callback, https://ORIGIN/login/callback/NAME. Keys of a provider that the file names may come from the environment: SIGNET_LOGIN_OIDC_NAME_CLIENT_SECRET_FILE"`
+}
+
+// GitHub is sign-in at GitHub or GitHub Enterprise Server.
+type GitHub struct {
+	ClientID     string `yaml:"clientId" doc:"Client id of your OAuth app, whose callback is https://ORIGIN/login/callback/github; empty: GitHub is not offered"`
+	ClientSecret Secret `yaml:"clientSecret" doc:"Client secret of the OAuth app"`
+	LinkByEmail  string `yaml:"linkByEmail" doc:"Whether a first sign-in finds the user who has the primary, verified address at GitHub, after a code that is mailed there" one:"off,on"`
+	BaseURL      string `yaml:"baseUrl" doc:"GitHub, or a GitHub Enterprise Server such as https://git.example.org"`
+}
+
+// Google is sign-in with Google.
+type Google struct {
+	ClientID     string `yaml:"clientId" doc:"Client id of your OAuth client, whose callback is https://ORIGIN/login/callback/google; empty: Google is not offered"`
+	ClientSecret Secret `yaml:"clientSecret" doc:"Client secret of the OAuth client"`
+	Issuer       string `yaml:"issuer" doc:"Google; another one is for tests"`
+}
+
+// OIDC is sign-in at an OpenID Connect provider. What it says of an address finds no user.
+type OIDC struct {
+	Issuer       string   `yaml:"issuer" doc:"Issuer, from which the rest is discovered, such as https://id.example.org/realms/staff"`
+	ClientID     string   `yaml:"clientId" doc:"Client id at the provider; empty: it is not offered"`
+	ClientSecret Secret   `yaml:"clientSecret" doc:"Client secret at the provider"`
+	Label        string   `yaml:"label" doc:"Name for people, on the button; empty: NAME"`
+	Scopes       []string `yaml:"scopes" doc:"Scopes to ask for; openid is always one of them"`
 }
 
 // Authroute is authenticated routing.
 type Authroute struct {
-	Domains       map[string]Domain `yaml:"domains" doc:"Mail domains that this installation hosts keys for; the registry answers for them alone"`
+	Domains       map[string]Domain `yaml:"domains" item:"DOMAIN" doc:"Mail domains that this installation hosts keys for; the registry answers for them alone"`
 	DefaultMode   string            `yaml:"defaultMode" doc:"Mode for sender domains that are not listed" one:"monitor,quarantine,enforce,require"`
 	Window        Duration          `yaml:"window" doc:"How far a proof's timestamp may lie from now"`
 	Audiences     []string          `yaml:"audiences" doc:"DNS names of this relay that a version 2 proof may be made for; * in a proof always counts"`
@@ -125,6 +160,11 @@ func Default() Config {
 		Audit:     Audit{Keep: 365 * day},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
 		Account:   Account{SignUp: "closed"},
+		Login: Login{
+			GitHub: GitHub{LinkByEmail: "off", BaseURL: "https://github.com"},
+			Google: Google{Issuer: "https://accounts.google.com"},
+			OIDC:   map[string]OIDC{},
+		},
 		Authroute: Authroute{
 			Domains: map[string]Domain{}, DefaultMode: "monitor", Window: Duration(5 * time.Minute),
 			Policy:       Policy{Listen: "127.0.0.1:10040", Deadline: Duration(time.Second), MaxConnections: 1000},
@@ -136,6 +176,21 @@ func Default() Config {
 
 // defaultDomain is what a listed domain has where its entry says nothing.
 func defaultDomain() Domain { return Domain{Mode: "monitor", V1: "accept", Stale: "reject"} }
+
+// defaultOIDC is what a listed provider has where its entry says nothing.
+func defaultOIDC() OIDC { return OIDC{Scopes: []string{"openid", "email", "profile"}} }
+
+// newItem returns an entry of a map of groups, such as domains, with its defaults.
+func newItem(t reflect.Type) reflect.Value {
+	item := reflect.New(t).Elem()
+	switch t {
+	case reflect.TypeFor[Domain]():
+		item.Set(reflect.ValueOf(defaultDomain()))
+	case reflect.TypeFor[OIDC]():
+		item.Set(reflect.ValueOf(defaultOIDC()))
+	}
+	return item
+}
 
 // StoreURL returns where the database is.
 func (c *Config) StoreURL() string {

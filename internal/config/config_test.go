@@ -180,3 +180,56 @@ func FuzzLoad(f *testing.F) {
 		_, _ = config.Load(write(t, text), nil) // must not panic
 	})
 }
+
+func TestSecretOfANamedProviderComesFromItsFile(t *testing.T) {
+	secret := write(t, "geheim\n")
+	path := write(t, `
+login:
+  github: {clientId: gh, linkByEmail: on}
+  oidc:
+    staff-id: {issuer: 'https://id.example.org/staff', clientId: x}
+`)
+	c, err := config.Load(path, []string{
+		"SIGNET_LOGIN_OIDC_STAFF_ID_CLIENT_SECRET_FILE=" + secret, "SIGNET_LOGIN_GITHUB_CLIENT_SECRET=auch",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := c.Login.OIDC["staff-id"]
+	if o.ClientSecret.Reveal() != "geheim" || o.ClientID != "x" || fmt.Sprint(o.Scopes) != "[openid email profile]" {
+		t.Errorf("got %#v, secret %q", o, o.ClientSecret.Reveal())
+	}
+	if c.Login.GitHub.ClientSecret.Reveal() != "auch" || c.Login.GitHub.LinkByEmail != "on" {
+		t.Errorf("got %#v", c.Login.GitHub)
+	}
+	var b strings.Builder
+	if err := c.WriteEffective(&b); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.String(); strings.Contains(out, "geheim") || strings.Contains(out, "auch") || !strings.Contains(out, "staff-id: {issuer") {
+		t.Errorf("effective configuration: %s", out)
+	}
+}
+
+func TestProviderThatCannotWorkIsNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"login:\n  github: {clientId: a}\n":                            "login.github.clientId, login.github.clientSecret: want both or neither",
+		"login:\n  github: {baseUrl: 'http://git.example.org'}\n":      "login.github.baseUrl: want an https address",
+		"login:\n  github: {baseUrl: 'https://git.example.org/'}\n":    "login.github.baseUrl",
+		"login:\n  github: {linkByEmail: maybe}\n":                     `login.github.linkByEmail: "maybe" is not one of off, on`,
+		"login:\n  google: {issuer: 'https://u:p@accounts.example'}\n": "login.google.issuer",
+		"login:\n  oidc: {GitHub: {issuer: 'https://x.example'}}\n":    `login.oidc: "GitHub" is not a name for a provider`,
+		"login:\n  oidc: {github: {issuer: 'https://x.example'}}\n":    `login.oidc: "github" is not a name for a provider`,
+		"login:\n  oidc: {a: {clientId: x, clientSecret: y}}\n":        `login.oidc.a.issuer: want an https address`,
+		"login:\n  oidc: {a: {isuer: x}}\n":                            "did you mean issuer?",
+		"account:\n  trustedEmailDomains: [Example.org]\n":             `account.trustedEmailDomains: "Example.org" is not a domain`,
+	} {
+		_, err := config.Load(write(t, text), nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
+		}
+	}
+	if _, err := config.Load("", []string{"SIGNET_LOGIN_OIDC_STAFF_CLIENT_SECRET=x"}); err == nil {
+		t.Error("a variable of a provider that no file names is a setting that does nothing, and was accepted")
+	}
+}

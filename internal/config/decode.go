@@ -107,10 +107,7 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path []string) {
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path []string) {
 	for _, e := range d.entries(n, path) {
 		key := e.Key.GetToken().Value
-		item := reflect.New(v.Type().Elem()).Elem()
-		if d, ok := reflect.TypeAssert[*Domain](item.Addr()); ok {
-			*d = defaultDomain()
-		}
+		item := newItem(v.Type().Elem())
 		d.value(e.Value, item, under(path, key), "", "")
 		v.SetMapIndex(reflect.ValueOf(key), item)
 	}

@@ -21,9 +21,8 @@ func WriteDocs(w io.Writer) error {
 		}
 		writeKey(&b, l.key(), l)
 		if l.value.Kind() == reflect.Map {
-			item := reflect.New(l.value.Type().Elem()).Elem()
-			item.Set(reflect.ValueOf(defaultDomain()))
-			for _, inner := range leaves(item, []string{l.key() + ".DOMAIN"}) {
+			item := newItem(l.value.Type().Elem())
+			for _, inner := range leaves(item, []string{l.key() + "." + l.field.Tag.Get("item")}) {
 				writeKey(&b, inner.key(), inner)
 			}
 		}
@@ -106,9 +105,12 @@ func flow(v reflect.Value) string {
 		return "[" + strings.Join(items, ", ") + "]"
 	case reflect.Map:
 		var items []string
-		for _, k := range v.MapKeys() {
-			d := v.MapIndex(k).Interface().(Domain) // the one map there is
-			items = append(items, fmt.Sprintf("%s: {mode: %s, v1: %s, stale: %s}", k, d.Mode, d.V1, d.Stale))
+		for k, group := range v.Seq2() {
+			var keys []string
+			for _, l := range leaves(group, nil) {
+				keys = append(keys, l.key()+": "+flow(l.value))
+			}
+			items = append(items, fmt.Sprintf("%s: {%s}", k, strings.Join(keys, ", ")))
 		}
 		slices.Sort(items)
 		return "{" + strings.Join(items, ", ") + "}"

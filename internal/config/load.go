@@ -52,6 +52,9 @@ func (l leaf) env() string {
 			if r >= 'A' && r <= 'Z' {
 				b.WriteByte('_')
 			}
+			if r == '-' || r == '.' {
+				r = '_' // of the name of a group
+			}
 			b.WriteRune(r)
 		}
 	}
@@ -95,28 +98,49 @@ func applyEnvironment(c *Config, environ []string) []error {
 	}
 	var problems []error
 	for _, l := range leaves(reflect.ValueOf(c).Elem(), nil) {
-		value, given := set[l.env()]
-		delete(set, l.env())
-		if l.secret() {
-			if file, ok := set[l.env()+"_FILE"]; ok {
-				delete(set, l.env()+"_FILE")
-				text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
-				if err != nil {
-					problems = append(problems, fmt.Errorf("%s_FILE: %w", l.env(), err))
-					continue
-				}
-				value, given = strings.TrimRight(string(text), "\r\n"), true
-			}
-		}
-		if !given {
-			continue
-		}
-		if err := setEnvironment(l, value); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", l.env(), err))
+		problems = appendIf(problems, applyVariable(l, set))
+		if l.value.Type() == reflect.TypeFor[map[string]OIDC]() {
+			problems = append(problems, applyToItems(l, set)...)
 		}
 	}
 	for name := range set {
 		problems = append(problems, fmt.Errorf("%s: no such key (signet config docs prints every key)", name))
+	}
+	return problems
+}
+
+// applyVariable sets a key to what its variable says, or the file that another names,
+// and takes both out of set.
+func applyVariable(l leaf, set map[string]string) error {
+	value, given := set[l.env()]
+	delete(set, l.env())
+	if file, ok := set[l.env()+"_FILE"]; ok && l.secret() {
+		delete(set, l.env()+"_FILE")
+		text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+		if err != nil {
+			return fmt.Errorf("%s_FILE: %w", l.env(), err)
+		}
+		value, given = strings.TrimRight(string(text), "\r\n"), true
+	}
+	if !given {
+		return nil
+	}
+	if err := setEnvironment(l, value); err != nil {
+		return fmt.Errorf("%s: %w", l.env(), err)
+	}
+	return nil
+}
+
+// applyToItems sets the keys of the groups that the file names: the environment
+// cannot name new ones, but a secret of theirs need not stand in the file.
+func applyToItems(l leaf, set map[string]string) (problems []error) {
+	for _, name := range l.value.MapKeys() {
+		item := reflect.New(l.value.Type().Elem()).Elem()
+		item.Set(l.value.MapIndex(name))
+		for _, inner := range leaves(item, under(l.path, name.String())) {
+			problems = appendIf(problems, applyVariable(inner, set))
+		}
+		l.value.SetMapIndex(name, item)
 	}
 	return problems
 }

@@ -17,7 +17,7 @@ const maxWindow = time.Hour
 
 // validate checks what no single value shows.
 func (c *Config) validate() []error {
-	return append(c.Server.validate(), c.Authroute.validate()...)
+	return slices.Concat(c.Server.validate(), c.Account.validate(), c.Login.validate(), c.Authroute.validate())
 }
 
 func (s *Server) validate() (problems []error) {
@@ -47,7 +47,7 @@ func (a *Authroute) validate() (problems []error) {
 		}
 	}
 	for domain := range a.Domains {
-		if domain != strings.ToLower(domain) || !strings.Contains(domain, ".") || strings.ContainsAny(domain, "@ /:") {
+		if !isDomain(domain) {
 			problems = append(problems, fmt.Errorf("authroute.domains: %q is not a domain in lower case (try example.org)", domain))
 		}
 	}

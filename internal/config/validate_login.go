@@ -1,0 +1,79 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+func (a *Account) validate() (problems []error) {
+	for _, domain := range a.TrustedEmailDomains {
+		if !isDomain(domain) {
+			problems = append(problems, fmt.Errorf("account.trustedEmailDomains: %q is not a domain in lower case (try example.org)", domain))
+		}
+	}
+	return problems
+}
+
+func (l *Login) validate() (problems []error) {
+	problems = appendIf(problems, checkProvider("login.github", l.GitHub.ClientID, l.GitHub.ClientSecret))
+	problems = appendIf(problems, checkBase("login.github.baseUrl", l.GitHub.BaseURL))
+	problems = appendIf(problems, checkProvider("login.google", l.Google.ClientID, l.Google.ClientSecret))
+	problems = appendIf(problems, checkBase("login.google.issuer", l.Google.Issuer))
+	variables := map[string]string{}
+	for name, o := range l.OIDC {
+		key := "login.oidc." + name
+		if !isProviderName(name) {
+			problems = append(problems, fmt.Errorf("login.oidc: %q is not a name for a provider: want 1 to 32 of a-z, 0-9 and '-', not github, not google", name))
+		}
+		variable := strings.ReplaceAll(name, "-", "_")
+		if other, taken := variables[variable]; taken {
+			problems = append(problems, fmt.Errorf("login.oidc: %q and %q have the same environment variables: rename one", min(name, other), max(name, other)))
+		}
+		variables[variable] = name
+		problems = appendIf(problems, checkProvider(key, o.ClientID, o.ClientSecret))
+		problems = appendIf(problems, checkBase(key+".issuer", o.Issuer))
+	}
+	return problems
+}
+
+// isProviderName keeps the names apart in addresses, in identities and in the environment.
+func isProviderName(name string) bool {
+	return name != "" && len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" &&
+		!slices.Contains([]string{"github", "google"}, name)
+}
+
+// checkProvider wants both halves of a credential, or none.
+func checkProvider(key, id string, secret Secret) error {
+	if (id == "") != (secret == "") {
+		return fmt.Errorf("%[1]s.clientId, %[1]s.clientSecret: want both or neither", key)
+	}
+	return nil
+}
+
+var errBase = errors.New("want an https address without user and query, such as https://id.example.org; http is for loopback")
+
+// checkBase wants an address that other addresses begin with. An issuer is compared
+// as it is written (OpenID Connect Discovery 1.0, section 4.3).
+func checkBase(key, address string) error {
+	u, err := url.Parse(address)
+	good := err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && !strings.HasSuffix(address, "?") &&
+		(u.Scheme == "https" || u.Scheme == "http" && loopback(withPort(u)))
+	if !good || key == "login.github.baseUrl" && strings.HasSuffix(address, "/") {
+		return fmt.Errorf("%s: %w", key, errBase) // the address may hold a password
+	}
+	return nil
+}
+
+func withPort(u *url.URL) string {
+	if u.Port() == "" {
+		return u.Host + ":80"
+	}
+	return u.Host
+}
+
+func isDomain(domain string) bool {
+	return domain == strings.ToLower(domain) && strings.Contains(domain, ".") && !strings.ContainsAny(domain, "@ /:")
+}
