@@ -135,7 +135,7 @@ func (a *App) build() {
 	})
 	a.Identities = account.NewIdentities(a.Accounts, account.IdentityOptions{
 		SignUp:  a.Config.Account.SignUp,
-		Issuers: map[string]string{"github": "https://github.com", "google": "https://accounts.google.com"},
+		Issuers: issuers(a.Config.Login),
 	})
 	a.Limits = limit.NewSQL(a.DB)
 	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal, account.LogNotifier{})
