@@ -27,6 +27,7 @@ type Server struct {
 	mu     sync.Mutex
 	edit   func(claims map[string]any)
 	resign func(claims []byte) (string, error)
+	info   map[string]any
 }
 
 // Start starts a provider and ends it with the test.
@@ -58,6 +59,13 @@ func (s *Server) Claims(edit func(claims map[string]any)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.edit = edit
+}
+
+// Info is what UserInfo answers to whoever has a token; nil is a refusal.
+func (s *Server) Info(claims map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.info = claims
 }
 
 // Forge has ID tokens signed with a key that is not the provider's, under its key id.
@@ -118,6 +126,10 @@ func (s *Server) signWith(alg jose.SignatureAlgorithm, key any, claims []byte) (
 // spoil edits the token endpoint's answer.
 func (s *Server) spoil(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == mockoidc.UserinfoEndpoint {
+			s.userInfo(w, r)
+			return
+		}
 		if r.URL.Path != mockoidc.TokenEndpoint {
 			next.ServeHTTP(w, r)
 			return
@@ -136,6 +148,17 @@ func (s *Server) spoil(next http.Handler) http.Handler {
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(body) // the client may be gone
 	})
+}
+
+func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") || s.info == nil {
+		http.Error(w, "call 555-1234", http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(s.info) // the client may be gone
 }
 
 func (s *Server) spoilt(body []byte) ([]byte, error) {
