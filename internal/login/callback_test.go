@@ -311,6 +311,33 @@ func TestAnswersWithoutACodeHaveTheirKind(t *testing.T) {
 	}
 }
 
+func TestProfileIsMadeFitToBeKept(t *testing.T) {
+	s := newSite(t, dbtest.SQLite(t), nil)
+	for _, c := range []struct{ email, name, locale, wantEmail, wantName, wantLocale string }{
+		{"ada@example.org", "Ada", "de-CH", "ada@example.org", "Ada", "de-CH"},
+		{"ada", " A\x00d\u202ea\n", "not a tag", "", "Ada", ""},
+		{"ada@münchen.example", "", "de_DE", "", "", "de-DE"},
+		{"ada@-x.example", strings.Repeat("ä", 300), strings.Repeat("x", 100), "", strings.Repeat("ä", 200), ""},
+		{strings.Repeat("a", 65) + "@example.org", "A", "", "", "A", ""},
+		{"a@b..example", "A", "", "", "A", ""},
+		{"@example.org", "A", "", "", "A", ""},
+	} {
+		s.google.Claims(func(m map[string]any) { m["email"], m["name"], m["locale"] = c.email, c.name, c.locale })
+		r := signIn()
+		r.Provider = "google"
+		got, err := s.Callback(t.Context(), s.begin(t, r))
+		if p := got.Profile; err != nil || p.Email != c.wantEmail || p.DisplayName != c.wantName || p.Locale != c.wantLocale {
+			t.Errorf("%q, %q, %q: got %+v, %v", c.email, c.name, c.locale, p, err)
+		}
+	}
+	for _, sub := range []string{"", "a\nb", strings.Repeat("x", 256)} {
+		s.google.Claims(func(m map[string]any) { m["sub"] = sub })
+		r := signIn()
+		r.Provider = "google"
+		s.refuses(t, "sub "+sub, s.begin(t, r), login.TokenValidationFailed)
+	}
+}
+
 func TestClientSeesNothingOfTheProvider(t *testing.T) {
 	s := newSite(t, dbtest.SQLite(t), nil)
 	r := s.begin(t, signIn())
@@ -489,4 +516,13 @@ func TestPruneTakesWhatHasExpiredAlone(t *testing.T) {
 			t.Errorf("the one that lives: %v", err)
 		}
 	})
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	s := newSite(t, dbtest.SQLite(t), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Errorf("got %v, want no error", err)
+	}
 }

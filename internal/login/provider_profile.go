@@ -13,6 +13,8 @@ import (
 const (
 	maxSub    = 255 // bytes
 	maxEmail  = 254 // bytes, RFC 5321, section 4.5.3.1.3
+	maxLocal  = 64  // bytes, before the @
+	maxLabel  = 63  // bytes, RFC 1035, section 2.3.4
 	maxName   = 200 // characters
 	maxLocale = 35  // characters, RFC 5646, section 4.4.1
 )
@@ -25,7 +27,7 @@ func (p Profile) cleaned() (Profile, error) {
 	if p.Sub == "" || len(p.Sub) > maxSub || !printable(p.Sub) {
 		return Profile{}, errSub
 	}
-	if len(p.Email) > maxEmail || !printable(p.Email) || strings.Count(p.Email, "@") == 0 {
+	if !isMailbox(p.Email) {
 		p.Email = ""
 	}
 	p.EmailVerified = p.EmailVerified && p.Email != ""
@@ -50,6 +52,22 @@ func cleanName(name string) string {
 		return string(r)
 	}
 	return strings.TrimSpace(string([]rune(strings.TrimSpace(name))[:maxName]))
+}
+
+// isMailbox reports whether account could keep an address: a host name in its ASCII
+// form behind the last @ (RFC 5321, section 4.1.2).
+func isMailbox(address string) bool {
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 || at > maxLocal || len(address) > maxEmail || !printable(address) {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.ToLower(address[at+1:]), ".") {
+		if label == "" || len(label) > maxLabel || strings.Trim(label, "-") != label ||
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func printable(s string) bool {
