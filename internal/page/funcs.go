@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"strings"
 	"time"
-	"unicode"
 
 	"signet/internal/locale"
 )
@@ -22,7 +20,7 @@ import (
 //	dict NAME VALUE ...   a map, for parts
 func (s *Site) funcs(texts *locale.Texts) template.FuncMap {
 	return template.FuncMap{
-		"t": texts.T, "n": texts.N, "plain": Plain, "asset": s.assets.path, "dict": dict,
+		"t": texts.T, "n": texts.N, "plain": locale.Plain, "asset": s.assets.path, "dict": dict,
 		"ago": func(at time.Time) template.HTML { return s.ago(texts, at) },
 		"date": func(at time.Time) string {
 			if at.IsZero() {
@@ -40,28 +38,6 @@ func (s *Site) ago(texts *locale.Texts, at time.Time) template.HTML {
 	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // escaped above, and times
 		at.UTC().Format(time.RFC3339), at.UTC().Format("2006-01-02 15:04:05 UTC"), words))
-}
-
-// Plain returns s with control characters and those that change the direction of
-// text (Unicode TR 9) written as \u{...}: a name must not look like another, nor
-// like a part of the page.
-func Plain(s string) string {
-	if !strings.ContainsFunc(s, deceives) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if deceives(r) {
-			fmt.Fprintf(&b, `\u{%x}`, r)
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func deceives(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
 }
 
 var errDict = errors.New("dict takes pairs of a name and a value")
