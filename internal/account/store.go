@@ -116,8 +116,8 @@ func insertAddress(ctx context.Context, tx *db.Tx, user, address string, at time
 }
 
 func deleteAddress(ctx context.Context, tx *db.Tx, user, address string) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM user_emails WHERE user_id = $1 AND address = $2`, user, address)
-	return err
+	return oneRow(ErrNoUser.At("address"))(tx.ExecContext(ctx, `
+		DELETE FROM user_emails WHERE user_id = $1 AND address = $2`, user, address))
 }
 
 func insertMembershipRole(ctx context.Context, tx *db.Tx, account, user, role string) error {
@@ -221,6 +221,30 @@ func insertToken(ctx context.Context, tx *db.Tx, t Token, account string, hash [
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		t.ID, t.User, account, t.Name, hash, db.JSON[[]string]{V: t.Scopes}, t.Created, db.OrNull(t.Expires))
 	return err
+}
+
+// tokensOf returns the tokens of a user that may be used at now, newest first.
+func tokensOf(ctx context.Context, tx *db.Tx, user string, now time.Time) ([]Token, error) {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT id, user_id, name, scopes, created_at, expires_at FROM api_tokens
+		WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+		ORDER BY created_at DESC, id`, user, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := []Token{}
+	for rows.Next() {
+		var t Token
+		var scopes db.JSON[[]string]
+		var expires sql.NullTime
+		if err := rows.Scan(&t.ID, &t.User, &t.Name, &scopes, &t.Created, &expires); err != nil {
+			return nil, err
+		}
+		t.Scopes, t.Created, t.Expires = scopes.V, t.Created.UTC(), db.Time(expires)
+		all = append(all, t)
+	}
+	return all, rows.Err()
 }
 
 func revokeToken(ctx context.Context, tx *db.Tx, id, owner string, at time.Time) error {

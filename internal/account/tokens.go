@@ -86,6 +86,16 @@ func (s *Service) createToken(ctx context.Context, tx *db.Tx, user, account stri
 	return t, secret, s.record(ctx, tx, "token.create", t.ID, map[string]any{"user": user, "name": n.Name, "scopes": n.Scopes})
 }
 
+// ListTokens returns the live API tokens of a user, named by id or verified address,
+// newest first. Users see their own; others need users:read, in an account of the user.
+func (s *Service) ListTokens(ctx context.Context, user string) (all []Token, err error) {
+	err = s.readUser(ctx, user, func(tx *db.Tx, u User) error {
+		all, err = tokensOf(ctx, tx, u.ID, db.Now(s.now()))
+		return err
+	})
+	return all, err
+}
+
 // RevokeToken ends a token at once. A user may end their own, the operator anybody's.
 func (s *Service) RevokeToken(ctx context.Context, id string) error {
 	caller := ticket.From(ctx)

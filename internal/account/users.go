@@ -227,20 +227,26 @@ func (s *Service) RemoveAddress(ctx context.Context, user, address string) error
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(u.Addresses, a) {
-			return ErrNoUser.At("address")
-		}
-		if len(u.Addresses) == 1 {
-			return ErrLastAddress.At("address")
-		}
-		if err := deleteAddress(ctx, tx, u.ID, a); err != nil {
-			return err
-		}
-		if err := s.closers.AddressRemoved(ctx, tx, u.ID, a); err != nil {
-			return err
-		}
-		return s.record(ctx, tx, "user.address_remove", u.ID, map[string]any{"address": a})
+		return s.removeAddress(ctx, tx, u, a)
 	})
+}
+
+// removeAddress takes a folded address from u, whose row is locked: one that they
+// verified, or one that they only claim.
+func (s *Service) removeAddress(ctx context.Context, tx *db.Tx, u User, address string) error {
+	verified := slices.Contains(u.Addresses, address)
+	if verified && len(u.Addresses) == 1 {
+		return ErrLastAddress.At("address")
+	}
+	if err := deleteAddress(ctx, tx, u.ID, address); err != nil {
+		return err
+	}
+	if verified {
+		if err := s.closers.AddressRemoved(ctx, tx, u.ID, address); err != nil {
+			return err
+		}
+	}
+	return s.record(ctx, tx, "user.address_remove", u.ID, map[string]any{"address": address})
 }
 
 // Disable closes every door to the user in one transaction: tokens, keys and what
@@ -313,17 +319,37 @@ func (s *Service) mayChange(ctx context.Context, tx *db.Tx, t *ticket.Ticket, u 
 	return nil
 }
 
-// FindUser returns a user by id or verified address. The caller needs users:read.
-func (s *Service) FindUser(ctx context.Context, user string) (User, error) {
-	if err := ticket.From(ctx).Demand("users:read"); err != nil {
-		return User{}, err
-	}
-	var u User
-	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
-		u, err = s.lookUp(ctx, tx, user, "")
-		return err
+// FindUser returns a user by id or verified address. Users see themselves; others need
+// users:read, in an account of the user.
+func (s *Service) FindUser(ctx context.Context, user string) (found User, err error) {
+	err = s.readUser(ctx, user, func(_ *db.Tx, u User) error {
+		found = u
+		return nil
 	})
-	return u, err
+	return found, err
+}
+
+// readUser runs fn on a user, named by id or verified address, whom the caller may see:
+// themselves, or with users:read a member of the caller's account.
+func (s *Service) readUser(ctx context.Context, user string, fn func(tx *db.Tx, u User) error) error {
+	t := ticket.From(ctx)
+	if !themselves(t, user) {
+		if err := t.Demand("users:read"); err != nil {
+			return err
+		}
+	}
+	return s.db.View(ctx, func(tx *db.Tx) error {
+		u, err := s.lookUp(ctx, tx, user, "")
+		if err != nil {
+			return err
+		}
+		if !themselves(t, u.ID) && t.Kind != ticket.System {
+			if err := memberOf(ctx, tx, u.ID, t.Account); err != nil {
+				return err
+			}
+		}
+		return fn(tx, u)
+	})
 }
 
 // Hold locks a user's row for the rest of the transaction and returns the user, so
