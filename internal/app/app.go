@@ -20,7 +20,9 @@ import (
 	"signet/internal/db"
 	"signet/internal/fault"
 	"signet/internal/limit"
+	"signet/internal/locale"
 	"signet/internal/node"
+	"signet/internal/notify"
 	"signet/internal/ops"
 	"signet/internal/push"
 	"signet/internal/seal"
@@ -47,6 +49,8 @@ type App struct {
 	Credentials *account.Credentials
 	Sessions    *account.Sessions
 	Limits      *limit.SQL
+	Texts       *locale.Bundle
+	Post        *notify.Post
 
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
@@ -78,7 +82,7 @@ var ErrNoStore = fault.New(fault.NotFound, "no store here: give --data DIR or --
 // OpenOrCreate is Open for the commands that may begin an installation.
 func OpenOrCreate(ctx context.Context, cfg config.Config) (a *App, err error) {
 	a = &App{Config: cfg}
-	defer func() {
+	defer func() { //nolint:contextcheck // what is closed was opened here, and no mail waits yet
 		if err != nil {
 			err = errors.Join(err, a.Close())
 		}
@@ -106,6 +110,9 @@ func OpenOrCreate(ctx context.Context, cfg config.Config) (a *App, err error) {
 	if a.Node, err = node.Load(ctx, a.DB, a.Seal); err != nil {
 		return a, err
 	}
+	if a.Texts, err = locale.Load(nil); err != nil {
+		return a, err
+	}
 	a.build()
 	return a, nil
 }
@@ -120,6 +127,9 @@ func (a *App) build() {
 	a.Bus = push.New(a.DB)
 	a.Keys = authroute.NewKeyset(a.DB, a.Bus, now, a.mailMetrics.ObserveRevocation)
 	a.Audit = audit.New(a.DB, [32]byte(a.Seal.Derive("audit")), a.Node, audit.Options{HeadsFile: a.Config.HeadsFile(), Keep: a.Config.Audit.Keep.D()})
+	a.Post = notify.New(a.Texts, mailSender(a.Config), notify.Options{
+		From: a.Config.MailFrom(), Origin: strings.TrimSuffix(a.Config.Server.Origin, "/"), Now: now, Metrics: a.metrics,
+	})
 	// Accounts and the registry need each other: the registry asks whose an address
 	// is, and accounts tell it when a user or an address goes.
 	a.Accounts = account.New(a.DB, a.Audit, now, Permissions(), account.Closers{
@@ -135,10 +145,10 @@ func (a *App) build() {
 	})
 	a.Identities = account.NewIdentities(a.Accounts, account.IdentityOptions{
 		SignUp:  a.Config.Account.SignUp,
-		Issuers: issuers(a.Config.Login),
+		Issuers: issuers(a.Config.Login), Notifier: notifier{a},
 	})
 	a.Limits = limit.NewSQL(a.DB)
-	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal, account.LogNotifier{})
+	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal, notifier{a})
 	a.Sessions = account.NewSessions(a.Accounts, a.Seal, a.Bus, account.SessionOptions{})
 	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
 	a.Bypass = authroute.NewBypass(a.DB, a.Bus, a.Audit, now)
@@ -151,8 +161,11 @@ func (a *App) build() {
 	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, now)
 }
 
-// Close closes the store.
+// Close sends the mails that still wait, for a few seconds, and closes the store.
 func (a *App) Close() error {
+	if a.Post != nil {
+		a.Post.Flush(context.Background())
+	}
 	if a.DB == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"signet/internal/config"
 	"signet/internal/db"
+	"signet/internal/notify"
 	"signet/internal/once"
 	"signet/internal/seal"
 )
@@ -60,6 +61,11 @@ func CheckDependencies(ctx context.Context, cfg config.Config) []Finding {
 	if cfg.Server.TLSCertFile != "" {
 		_, err := tlsConfig(cfg.Server.TLSCertFile, cfg.Server.TLSKeyFile)
 		all = append(all, found("TLS certificate", err, "see server.tlsCertFile and server.tlsKeyFile"))
+	}
+	if server := cfg.Account.Mail.Server; server != "" {
+		o := smtpOptions(cfg)
+		o.Timeout = 5 * time.Second
+		all = append(all, found("mail server", notify.CheckSMTP(ctx, o), "see account.mail: is "+server+" reachable, and are tls, user and password right?"))
 	}
 	return all
 }

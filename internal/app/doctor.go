@@ -27,6 +27,9 @@ import (
 func Doctor(ctx context.Context, cfg config.Config) []Finding {
 	all := CheckDependencies(ctx, cfg)
 	all = append(all, checkDisk(cfg.Server.DataDir), checkDatabaseClock(ctx, cfg))
+	if cfg.Account.Mail.Server == "" {
+		all = append(all, Finding{"warn", "mail server", "mails to users are written to " + cfg.MailDirectory() + " and reach nobody", "name one in account.mail.server"})
+	}
 	return append(all, checkResolver(ctx, cfg))
 }
 

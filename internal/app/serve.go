@@ -100,7 +100,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 		}
 	}()
 	observe := ops.NewHTTP(a.metrics)
-	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run, a.Limits.Run)
+	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run, a.Limits.Run, a.Post.Run)
 	mail, err := a.newMail(ctx, in)
 	if err != nil {
 		return in, err

@@ -8,6 +8,8 @@
 package config
 
 import (
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -76,6 +78,19 @@ type Account struct {
 	SignUp string `yaml:"signUp" doc:"Whom a first sign-in at an identity provider makes a user: open is everybody; invited and closed are nobody, and people whom an administrator created sign in by their verified address" one:"open,invited,closed"`
 
 	TrustedEmailDomains []string `yaml:"trustedEmailDomains" doc:"Mail domains of your own organisations: Google may vouch for their addresses where its hd claim names the same domain, so that a first sign-in finds the user who has the address. gmail.com needs no entry"`
+
+	Mail Mail `yaml:"mail"`
+}
+
+// Mail is how users are written to: links to sign up and to set a new password, and
+// what changed at their account.
+type Mail struct {
+	From      string `yaml:"from" doc:"Sender of mails to users, such as signet@example.org; empty: signet@ and the host of server.origin"`
+	Server    string `yaml:"server" doc:"HOST:PORT of the mail server that takes them; empty: they are written as files and reach nobody"`
+	TLS       string `yaml:"tls" doc:"How the server is spoken to: starttls demands STARTTLS (port 587), tls begins with TLS (port 465), none is for loopback. Certificates are verified" one:"starttls,tls,none"`
+	User      string `yaml:"user" doc:"User name at the server; empty: no sign-in there"`
+	Password  Secret `yaml:"password" doc:"Password at the server"`
+	Directory string `yaml:"directory" doc:"Where mails are written while server is empty; empty: mail in server.dataDir"`
 }
 
 // Login is where people may sign in besides here.
@@ -159,7 +174,7 @@ func Default() Config {
 		Store:     Store{Migrate: "auto"},
 		Audit:     Audit{Keep: 365 * day},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
-		Account:   Account{SignUp: "closed"},
+		Account:   Account{SignUp: "closed", Mail: Mail{TLS: "starttls"}},
 		Login: Login{
 			GitHub: GitHub{LinkByEmail: "off", BaseURL: "https://github.com"},
 			Google: Google{Issuer: "https://accounts.google.com"},
@@ -205,6 +220,24 @@ func (c *Config) KeyFile() string { return c.inDataDir(c.Seal.KeyFile, "master.k
 
 // HeadsFile returns where signed audit heads are appended.
 func (c *Config) HeadsFile() string { return c.inDataDir(c.Audit.HeadsFile, "audit-heads.log") }
+
+// MailDirectory returns where mails to users are written while no server is named.
+func (c *Config) MailDirectory() string { return c.inDataDir(c.Account.Mail.Directory, "mail") }
+
+// MailFrom returns the sender of mails to users.
+func (c *Config) MailFrom() string {
+	if c.Account.Mail.From != "" {
+		return c.Account.Mail.From
+	}
+	u, err := url.Parse(c.Server.Origin)
+	if err != nil {
+		return ""
+	}
+	if net.ParseIP(u.Hostname()) != nil { // an address literal (RFC 5321, section 4.1.3)
+		return "signet@localhost"
+	}
+	return "signet@" + u.Hostname()
+}
 
 func (c *Config) inDataDir(path, name string) string {
 	if path != "" {

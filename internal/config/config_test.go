@@ -76,31 +76,38 @@ func TestSecretComesFromItsFile(t *testing.T) {
 
 func TestProblemsNameKeyPlaceAndRemedy(t *testing.T) {
 	for text, want := range map[string]string{
-		"authroute:\n  window: 5x\n":                           `:2:11: authroute.window: "5x" is not a duration (try 5m)`,
-		"authroute:\n  windw: 5m\n":                            `:2:3: authroute.windw: no such key (did you mean window?)`,
-		"Server: {}\n":                                         `:1:1: Server: no such key (did you mean server?)`,
-		"zzz: 1\n":                                             `:1:1: zzz: no such key (signet config docs prints every key)`,
-		"authroute:\n  defaultMode: strict\n":                  `authroute.defaultMode: "strict" is not one of monitor, quarantine, enforce, require`,
-		"authroute:\n  policy:\n    maxConnections: many\n":    `authroute.policy.maxConnections: "many" is not a whole number`,
-		"authroute:\n  policy: {maxConnections: 0}\n":          `authroute.policy.maxConnections: 0 is too small: want at least 1`,
-		"authroute:\n  taggedSender: sometimes\n":              `authroute.taggedSender: "sometimes" is not true or false`,
-		"authroute:\n  exemptClients: [10.0.0.0/8, somewhere]": `authroute.exemptClients[1]: "somewhere" is not a network (try 192.0.2.0/24)`,
-		"authroute:\n  exemptClients: 10.0.0.0/8\n":            `authroute.exemptClients: want a list, such as [a, b]`,
-		"authroute: 5\n":                                       `authroute: want a group of keys`,
-		"server:\n  origin: [a]\n":                             `server.origin: want one value`,
-		"server:\n  listen: a\n  listen: b\n":                  `already defined`,
-		"server: &a {}\nstore: *a\n":                           `anchors, aliases and tags are not supported`,
-		"server:\n\torigin: x\n":                               `signet.yaml: [2:`,
-		"server:\n  origin: ftp://x\n":                         `server.origin: "ftp://x" is not an origin (try https://auth.example.org)`,
-		"server:\n  listen: [0.0.0.0:80]\n":                    `reachable from outside without TLS`,
-		"server:\n  listen: [nowhere]\n":                       `server.listen: "nowhere" is not HOST:PORT`,
-		"server:\n  tlsCertFile: x\n":                          `want both or neither`,
-		"authroute:\n  policy: {listen: '0.0.0.0:1'}\n":        `authroute.policy.allow: 0.0.0.0:1 is reachable from outside`,
-		"authroute:\n  domains: {Example.ORG: {}}\n":           `"Example.ORG" is not a domain in lower case`,
-		"authroute:\n  domains: {example.org: {mode: on}}\n":   `authroute.domains.example.org.mode: "on" is not one of`,
-		"authroute:\n  window: 0s\n":                           `authroute.window: must be more than 0 and at most 1h`,
-		"authroute:\n  window: 2h\n":                           `authroute.window: must be more than 0 and at most 1h`,
-		"authroute:\n  trustedRelays: ['0.0.0.0/0']\n":         `authroute.trustedRelays: a network of all addresses`,
+		"authroute:\n  window: 5x\n":                                  `:2:11: authroute.window: "5x" is not a duration (try 5m)`,
+		"authroute:\n  windw: 5m\n":                                   `:2:3: authroute.windw: no such key (did you mean window?)`,
+		"Server: {}\n":                                                `:1:1: Server: no such key (did you mean server?)`,
+		"zzz: 1\n":                                                    `:1:1: zzz: no such key (signet config docs prints every key)`,
+		"authroute:\n  defaultMode: strict\n":                         `authroute.defaultMode: "strict" is not one of monitor, quarantine, enforce, require`,
+		"authroute:\n  policy:\n    maxConnections: many\n":           `authroute.policy.maxConnections: "many" is not a whole number`,
+		"authroute:\n  policy: {maxConnections: 0}\n":                 `authroute.policy.maxConnections: 0 is too small: want at least 1`,
+		"authroute:\n  taggedSender: sometimes\n":                     `authroute.taggedSender: "sometimes" is not true or false`,
+		"authroute:\n  exemptClients: [10.0.0.0/8, somewhere]":        `authroute.exemptClients[1]: "somewhere" is not a network (try 192.0.2.0/24)`,
+		"authroute:\n  exemptClients: 10.0.0.0/8\n":                   `authroute.exemptClients: want a list, such as [a, b]`,
+		"authroute: 5\n":                                              `authroute: want a group of keys`,
+		"server:\n  origin: [a]\n":                                    `server.origin: want one value`,
+		"server:\n  listen: a\n  listen: b\n":                         `already defined`,
+		"server: &a {}\nstore: *a\n":                                  `anchors, aliases and tags are not supported`,
+		"server:\n\torigin: x\n":                                      `signet.yaml: [2:`,
+		"server:\n  origin: ftp://x\n":                                `server.origin: "ftp://x" is not an origin (try https://auth.example.org)`,
+		"server:\n  listen: [0.0.0.0:80]\n":                           `reachable from outside without TLS`,
+		"server:\n  listen: [nowhere]\n":                              `server.listen: "nowhere" is not HOST:PORT`,
+		"server:\n  tlsCertFile: x\n":                                 `want both or neither`,
+		"authroute:\n  policy: {listen: '0.0.0.0:1'}\n":               `authroute.policy.allow: 0.0.0.0:1 is reachable from outside`,
+		"authroute:\n  domains: {Example.ORG: {}}\n":                  `"Example.ORG" is not a domain in lower case`,
+		"authroute:\n  domains: {example.org: {mode: on}}\n":          `authroute.domains.example.org.mode: "on" is not one of`,
+		"authroute:\n  window: 0s\n":                                  `authroute.window: must be more than 0 and at most 1h`,
+		"authroute:\n  window: 2h\n":                                  `authroute.window: must be more than 0 and at most 1h`,
+		"account:\n  mail: {server: mail.example.org}\n":              `account.mail.server: "mail.example.org" is not HOST:PORT`,
+		"account:\n  mail: {server: ':25'}\n":                         `account.mail.server: ":25" names no host`,
+		"account:\n  mail: {server: 'mail.test:25', tls: none}\n":     `account.mail.tls: none is for a server on loopback`,
+		"account:\n  mail: {tls: maybe}\n":                            `account.mail.tls: "maybe" is not one of starttls, tls, none`,
+		"account:\n  mail: {user: signet}\n":                          `account.mail.user, account.mail.password: want both or neither`,
+		"account:\n  mail: {from: nobody}\n":                          `account.mail.from: "nobody" is not a mail address`,
+		"account:\n  mail: {from: \"a@b.test\\r\\nBcc: c@d.test\"}\n": `is not a mail address`,
+		"authroute:\n  trustedRelays: ['0.0.0.0/0']\n":                `authroute.trustedRelays: a network of all addresses`,
 	} {
 		_, err := config.Load(write(t, text), nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -231,5 +238,21 @@ func TestProviderThatCannotWorkIsNamed(t *testing.T) {
 	}
 	if _, err := config.Load("", []string{"SIGNET_LOGIN_OIDC_STAFF_CLIENT_SECRET=x"}); err == nil {
 		t.Error("a variable of a provider that no file names is a setting that does nothing, and was accepted")
+	}
+}
+
+func TestMailsComeFromTheHostOfTheOriginUnlessTold(t *testing.T) {
+	for text, want := range map[string]string{
+		"server: {origin: 'https://auth.example.org:8443'}\n": "signet@auth.example.org",
+		"server: {origin: 'http://127.0.0.1:8080'}\n":         "signet@localhost",
+		"account: {mail: {from: 'Me <me@example.org>'}}\n":    "Me <me@example.org>",
+	} {
+		c, err := config.Load(write(t, text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.MailFrom(); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
 	}
 }

@@ -3,9 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/mail"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 func (a *Account) validate() (problems []error) {
@@ -14,8 +17,30 @@ func (a *Account) validate() (problems []error) {
 			problems = append(problems, fmt.Errorf("account.trustedEmailDomains: %q is not a domain in lower case (try example.org)", domain))
 		}
 	}
+	return append(problems, a.Mail.validate()...)
+}
+
+func (m *Mail) validate() (problems []error) {
+	if a, err := mail.ParseAddress(m.From); m.From != "" && (err != nil || strings.ContainsFunc(m.From, unicode.IsControl) || strings.ContainsFunc(a.Address, notASCII)) {
+		problems = append(problems, fmt.Errorf("account.mail.from: %q is not a mail address (try Signet <signet@example.org>)", m.From))
+	}
+	if (m.User == "") != (m.Password == "") {
+		problems = append(problems, errors.New("account.mail.user, account.mail.password: want both or neither"))
+	}
+	if m.Server == "" {
+		return problems
+	}
+	problems = appendIf(problems, checkListen("account.mail.server", m.Server))
+	if host, _, _ := net.SplitHostPort(m.Server); host == "" {
+		problems = append(problems, fmt.Errorf("account.mail.server: %q names no host (try mail.example.org:587)", m.Server))
+	}
+	if m.TLS == "none" && !loopback(m.Server) {
+		problems = append(problems, fmt.Errorf("account.mail.tls: none is for a server on loopback, and %s is not: links would cross the network in the clear", m.Server))
+	}
 	return problems
 }
+
+func notASCII(r rune) bool { return r > unicode.MaxASCII }
 
 func (l *Login) validate() (problems []error) {
 	problems = appendIf(problems, checkProvider("login.github", l.GitHub.ClientID, l.GitHub.ClientSecret))

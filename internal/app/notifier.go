@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+	"strings"
+
+	"signet/internal/account"
+	"signet/internal/config"
+	"signet/internal/notify"
+)
+
+// notifier mails users what changed about how they sign in, to all their addresses:
+// who took over one of them cannot hide it from the others.
+type notifier struct{ a *App }
+
+// IdentityLinked implements [account.Notifier].
+func (n notifier) IdentityLinked(ctx context.Context, i account.NewIdentity) {
+	n.a.Post.Send(ctx, notify.Message{
+		To: i.User.Addresses, What: notify.IdentityLinked,
+		Values: map[string]any{"Name": providerName(n.a.Config.Login, i.Identity.Provider)},
+	})
+}
+
+// CredentialChanged implements [account.Notifier].
+func (n notifier) CredentialChanged(ctx context.Context, c account.CredentialChange) {
+	n.a.Post.Send(ctx, notify.Message{
+		To: c.User.Addresses, What: strings.ReplaceAll(c.What, "_", "-"), Values: map[string]any{"Name": c.Name},
+	})
+}
+
+// providerName is what people call a provider.
+func providerName(c config.Login, provider string) string {
+	switch label := c.OIDC[provider].Label; {
+	case label != "":
+		return label
+	case provider == "github":
+		return "GitHub"
+	case provider == "google":
+		return "Google"
+	}
+	return provider
+}
+
+// mailSender returns what takes mails to users: the server, or a directory where none
+// is named.
+func mailSender(c config.Config) notify.Sender {
+	if c.Account.Mail.Server == "" {
+		return notify.NewFile(c.MailDirectory())
+	}
+	return notify.NewSMTP(smtpOptions(c))
+}
+
+func smtpOptions(c config.Config) notify.SMTPOptions {
+	m := c.Account.Mail
+	return notify.SMTPOptions{Server: m.Server, TLS: m.TLS, User: m.User, Password: m.Password.Reveal()}
+}
