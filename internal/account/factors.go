@@ -124,7 +124,7 @@ func factorsOf(ctx context.Context, tx *db.Tx, user string) (f Factors, err erro
 		SELECT u.mfa = 1,
 		       EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL),
 		       (SELECT count(*) FROM user_passkeys k WHERE k.user_id = u.id),
-		       (SELECT count(*) FROM user_recovery_codes r WHERE r.user_id = u.id AND r.used_at IS NULL),
+		       (SELECT count(*) FROM user_recovery_codes r WHERE r.user_id = u.id AND r.used_at IS NULL AND r.pending = 0),
 		       EXISTS (SELECT 1 FROM memberships m
 		               JOIN accounts a ON a.id = m.account_id
 		               LEFT JOIN membership_roles mr ON mr.account_id = m.account_id AND mr.user_id = m.user_id

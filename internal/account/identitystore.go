@@ -104,22 +104,9 @@ func insertNewcomer(ctx context.Context, tx *db.Tx, u User, account string, req 
 }
 
 func roleNames(ctx context.Context, tx *db.Tx, account, user string) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `
+	return texts(tx.QueryContext(ctx, `
 		SELECT r.name FROM membership_roles m JOIN roles r ON r.id = m.role_id
-		WHERE m.account_id = $1 AND m.user_id = $2 ORDER BY r.name`, account, user)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	names := []string{}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
+		WHERE m.account_id = $1 AND m.user_id = $2 ORDER BY r.name`, account, user))
 }
 
 // firstOr returns what to make of a statement that changes one row, or none where

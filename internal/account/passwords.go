@@ -128,8 +128,7 @@ func (c *Credentials) SetPassword(ctx context.Context, user, old, password strin
 	if !row.user.Disabled.IsZero() {
 		return ErrNoUser
 	}
-	password, err = c.accept(row, password)
-	if err != nil {
+	if _, err := c.accept(row, password); err != nil {
 		return err
 	}
 	if !c.isFresh(ticket.From(ctx)) {
@@ -137,8 +136,8 @@ func (c *Credentials) SetPassword(ctx context.Context, user, old, password strin
 			return err
 		}
 	}
-	var hash string
-	if err := c.slots.do(ctx, "user "+user, true, func() { hash = hashPassword(password, passwordCost).String() }); err != nil {
+	hash, short, err := c.hash(ctx, row, password, "user "+user)
+	if err != nil {
 		return err
 	}
 	return c.change(ctx, user, false, func(tx *db.Tx, u User) error {
@@ -146,7 +145,6 @@ func (c *Credentials) SetPassword(ctx context.Context, user, old, password strin
 		if err != nil {
 			return err
 		}
-		short := utf8.RuneCountInString(password) < MinPassword
 		if now.hash != row.hash || short && !now.factored {
 			return ErrChanged.At("password")
 		}
@@ -193,6 +191,18 @@ func (c *Credentials) RemovePassword(ctx context.Context, user string) error {
 	})
 }
 
+// hash returns the hash of a password that a user may have, and whether it is too short
+// to stand alone. Group is who waits for a slot.
+func (c *Credentials) hash(ctx context.Context, row passwordRow, password, group string) (hash string, short bool, err error) {
+	password, err = c.accept(row, password)
+	if err != nil {
+		return "", false, err
+	}
+	known := row.hash != ""
+	err = c.slots.do(ctx, group, known, func() { hash = hashPassword(password, passwordCost).String() })
+	return hash, utf8.RuneCountInString(password) < MinPassword, err
+}
+
 // accept returns the password as it is hashed, or what is wrong with it.
 func (c *Credentials) accept(row passwordRow, password string) (string, error) {
 	if err := db.Clean("password", password); err != nil {
@@ -233,4 +243,22 @@ func (c *Credentials) findPassword(ctx context.Context, address string) (row pas
 		return err
 	})
 	return row, err
+}
+
+// ConfirmPassword returns nil where the password is that of a user, named by id, who is
+// signed in, and else ErrCredentials or ErrStepUp where there is none.
+func (c *Credentials) ConfirmPassword(ctx context.Context, user, password string) error {
+	var row passwordRow
+	err := c.users.db.View(ctx, func(tx *db.Tx) (err error) {
+		row, err = passwordOf(ctx, tx, user)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = c.provePassword(ctx, row, password)
+	if errors.Is(err, ErrOldPassword) {
+		return ErrCredentials
+	}
+	return err
 }

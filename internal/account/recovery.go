@@ -60,7 +60,7 @@ func (c *Credentials) RegenerateRecoveryCodes(ctx context.Context, user string) 
 		if !f.TOTP && f.Passkeys == 0 {
 			return ErrNoFactor
 		}
-		if err := replaceRecoveryCodes(ctx, tx, u.ID, codes, db.Now(c.users.now())); err != nil {
+		if err := replaceRecoveryCodes(ctx, tx, u.ID, codes, false, db.Now(c.users.now())); err != nil {
 			return err
 		}
 		c.tell(ctx, tx, u, "recovery_codes_made", "")

@@ -339,3 +339,18 @@ func (s *Sessions) record(ctx context.Context, tx *db.Tx, c Session, e audit.Eve
 	e.Target = c.ID
 	return s.users.audit.Record(ctx, tx, e)
 }
+
+// ticketOf returns what a session proves now.
+func (s *Sessions) ticketOf(ctx context.Context, tx *db.Tx, c Session) (*ticket.Ticket, error) {
+	held, err := memberships(ctx, tx, c.User)
+	if err != nil {
+		return nil, err
+	}
+	row := sessionRow{Session: c}
+	for _, m := range held {
+		if m.account == c.Account {
+			row.permissions = append(row.permissions, s.users.expand(m.permissions, m.system)...)
+		}
+	}
+	return row.ticket(), nil
+}

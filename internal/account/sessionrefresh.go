@@ -52,6 +52,19 @@ func (s *Sessions) hold(ctx context.Context, tx *db.Tx, id string) (Session, err
 	if err != nil {
 		return Session{}, err
 	}
+	return s.stillLive(ctx, tx, c)
+}
+
+// look is hold without the lock.
+func (s *Sessions) look(ctx context.Context, tx *db.Tx, id string) (Session, error) {
+	c, err := readSession(ctx, tx, id)
+	if err != nil {
+		return Session{}, err
+	}
+	return s.stillLive(ctx, tx, c)
+}
+
+func (s *Sessions) stillLive(ctx context.Context, tx *db.Tx, c Session) (Session, error) {
 	held, err := memberships(ctx, tx, c.User)
 	if err != nil {
 		return Session{}, err

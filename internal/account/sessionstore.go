@@ -50,13 +50,20 @@ func findSession(ctx context.Context, tx *db.Tx, hash []byte) (row sessionRow, e
 	return row, err
 }
 
-// lockSession returns a session that has not ended, of a user and an account that may
-// act. It cannot end before the transaction does.
+// lockSession is readSession of one that cannot end before the transaction does.
 func lockSession(ctx context.Context, tx *db.Tx, id string) (Session, error) {
-	lock := tx.Dialect().ForUpdate()
-	if lock != "" {
-		lock += " OF s"
+	if lock := tx.Dialect().ForUpdate(); lock != "" {
+		return selectSession(ctx, tx, id, lock+" OF s")
 	}
+	return readSession(ctx, tx, id)
+}
+
+// readSession returns a session that has not ended, of a user and an account that may act.
+func readSession(ctx context.Context, tx *db.Tx, id string) (Session, error) {
+	return selectSession(ctx, tx, id, "")
+}
+
+func selectSession(ctx context.Context, tx *db.Tx, id, lock string) (Session, error) {
 	c, err := scanSession(tx.QueryRowContext(ctx, `
 		SELECT `+sessionColumns+` FROM account_sessions s
 		JOIN users u ON u.id = s.user_id
@@ -111,33 +118,17 @@ func proveSession(ctx context.Context, tx *db.Tx, c Session) error {
 // endSessions ends live sessions of a user, and returns their ids: that one, or all
 // where id is empty, but never except.
 func endSessions(ctx context.Context, tx *db.Tx, user, id, except string, at time.Time) ([]string, error) {
-	return returnedIDs(tx.QueryContext(ctx, `
+	return texts(tx.QueryContext(ctx, `
 		UPDATE account_sessions SET ended_at = $1
 		WHERE user_id = $2 AND ($3 = '' OR id = $3) AND id <> $4 AND ended_at IS NULL RETURNING id`, at, user, id, except))
 }
 
 // expireSessions ends sessions that nobody used any more, and returns their ids.
 func expireSessions(ctx context.Context, tx *db.Tx, at time.Time) ([]string, error) {
-	return returnedIDs(tx.QueryContext(ctx, `
+	return texts(tx.QueryContext(ctx, `
 		UPDATE account_sessions SET ended_at = $1 WHERE ended_at IS NULL AND id IN (
 			SELECT id FROM account_sessions WHERE ended_at IS NULL AND expires_at <= $1
 			ORDER BY expires_at LIMIT $2`+tx.Dialect().SkipLocked()+`) RETURNING id`, at, sessionBatch))
-}
-
-func returnedIDs(rows *sql.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
 
 // deleteSessions removes sessions that ended before, with their secrets.

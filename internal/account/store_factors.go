@@ -117,32 +117,42 @@ func deleteStrayCodes(ctx context.Context, tx *db.Tx, user string) error {
 	return err
 }
 
-func replaceRecoveryCodes(ctx context.Context, tx *db.Tx, user string, codes []string, at time.Time) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM user_recovery_codes WHERE user_id = $1`, user); err != nil {
+// replaceRecoveryCodes replaces the codes that are good, or those that wait.
+func replaceRecoveryCodes(ctx context.Context, tx *db.Tx, user string, codes []string, pending bool, at time.Time) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM user_recovery_codes WHERE user_id = $1 AND pending = $2`, user, flag(pending)); err != nil {
 		return err
 	}
 	for _, code := range codes {
 		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO user_recovery_codes (user_id, code_hash, created_at) VALUES ($1, $2, $3)`,
-			user, recoveryHash(user, code), at); err != nil {
+			INSERT INTO user_recovery_codes (user_id, code_hash, pending, created_at) VALUES ($1, $2, $3, $4)`,
+			user, recoveryHash(user, code), flag(pending), at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// activateRecoveryCodes makes the codes that wait good, instead of those that were.
+func activateRecoveryCodes(ctx context.Context, tx *db.Tx, user string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM user_recovery_codes WHERE user_id = $1 AND pending = 0`, user); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE user_recovery_codes SET pending = 0 WHERE user_id = $1`, user)
+	return err
+}
+
 // useRecoveryCode marks a code as used. Of several with the same one, one gets through.
 func useRecoveryCode(ctx context.Context, tx *db.Tx, user string, hash []byte, at time.Time) error {
 	return oneRow(ErrCode)(tx.ExecContext(ctx, `
 		UPDATE user_recovery_codes SET used_at = $1
-		WHERE user_id = $2 AND code_hash = $3 AND used_at IS NULL
+		WHERE user_id = $2 AND code_hash = $3 AND used_at IS NULL AND pending = 0
 		  AND (EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = $2 AND t.confirmed_at IS NOT NULL)
 		       OR EXISTS (SELECT 1 FROM user_passkeys k WHERE k.user_id = $2))
 		  AND EXISTS (SELECT 1 FROM users u WHERE u.id = $2 AND u.disabled_at IS NULL)`, at, user, hash))
 }
 
 func countRecoveryCodes(ctx context.Context, tx *db.Tx, user string) (n int, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM user_recovery_codes WHERE user_id = $1 AND used_at IS NULL`, user).Scan(&n)
+	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM user_recovery_codes WHERE user_id = $1 AND used_at IS NULL AND pending = 0`, user).Scan(&n)
 	return n, err
 }
 

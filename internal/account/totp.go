@@ -80,7 +80,7 @@ func (c *Credentials) BeginTOTP(ctx context.Context, user, issuer, name string) 
 		if err := insertTOTP(ctx, tx, u.ID, totpRow{id: id, sealed: sealed, created: at}); err != nil {
 			return err
 		}
-		if err := replaceRecoveryCodes(ctx, tx, u.ID, e.RecoveryCodes, at); err != nil {
+		if err := replaceRecoveryCodes(ctx, tx, u.ID, e.RecoveryCodes, true, at); err != nil {
 			return err
 		}
 		return c.users.record(ctx, tx, "user.totp_begin", u.ID, nil)
@@ -113,6 +113,9 @@ func (c *Credentials) ConfirmTOTP(ctx context.Context, user, code string) error 
 	}
 	return c.change(ctx, user, false, func(tx *db.Tx, u User) error {
 		if err := confirmTOTP(ctx, tx, row.id, step, db.Now(now)); err != nil {
+			return err
+		}
+		if err := activateRecoveryCodes(ctx, tx, u.ID); err != nil {
 			return err
 		}
 		c.tell(ctx, tx, u, "totp_added", "")

@@ -27,7 +27,7 @@ func TestRowSaysWhoDidWhatForWhichRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.link(t)
-		list, _, err := in.log.List(t.Context(), audit.Filter{}, "")
+		list, _, err := in.log.List(reader(t), audit.Filter{}, "")
 		if err != nil || len(list) != 1 {
 			t.Fatalf("list: got %d rows, %v", len(list), err)
 		}
@@ -60,7 +60,7 @@ func TestActorIsTheSystemOnlyOutsideRequests(t *testing.T) {
 		if err := in.log.RecordAlone(c.ctx, audit.Event{Action: "test.actor", Target: c.name}); err != nil {
 			t.Fatal(err)
 		}
-		list, _, err := in.log.List(t.Context(), audit.Filter{Target: c.name}, "")
+		list, _, err := in.log.List(reader(t), audit.Filter{Target: c.name}, "")
 		if err != nil || len(list) != 1 || list[0].Actor.Kind != c.want {
 			t.Errorf("%s: got %+v %v, want actor kind %q", c.name, list, err, c.want)
 		}
@@ -83,7 +83,7 @@ func TestRowIsThereExactlyWhereTheTransactionIs(t *testing.T) {
 		if err := in.log.RecordAlone(t.Context(), audit.Event{Action: "test.refusal", Outcome: audit.Refused}); err != nil {
 			t.Fatal(err)
 		}
-		list, _, err := in.log.List(t.Context(), audit.Filter{}, "")
+		list, _, err := in.log.List(reader(t), audit.Filter{}, "")
 		if err != nil || len(list) != 1 || list[0].Action != "test.refusal" {
 			t.Errorf("got %+v %v, want the refusal alone", list, err)
 		}
@@ -100,7 +100,7 @@ func TestHostileTextIsKeptHarmless(t *testing.T) {
 		in.event(t, audit.Event{Action: "test.row", Target: strings.Repeat("é", 1000), Detail: "\x00\xff"})
 		in.stop(t)
 		intact(t, in.verify(t), 2)
-		list, _, err := in.log.List(t.Context(), audit.Filter{Target: "a\uFFFDb\uFFFD"}, "")
+		list, _, err := in.log.List(reader(t), audit.Filter{Target: "a\uFFFDb\uFFFD"}, "")
 		if err != nil || len(list) != 1 || len(list[0].Reason) != 1024 || !strings.HasPrefix(string(list[0].Detail), `{"omitted_bytes":2`) {
 			t.Errorf("got %+v %v", list, err)
 		}
@@ -130,7 +130,7 @@ func TestRefusalsThatAnyoneCanCauseAreSampledAndCounted(t *testing.T) {
 		count := func(f audit.Filter) []audit.Entry {
 			t.Helper()
 			f.Limit = 500
-			list, _, err := in.log.List(t.Context(), f, "")
+			list, _, err := in.log.List(reader(t), f, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +170,7 @@ func TestSuccessesAreNeverSampled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if list, _, err := in.log.List(t.Context(), audit.Filter{Limit: 100}, ""); err != nil || len(list) != 50 {
+	if list, _, err := in.log.List(reader(t), audit.Filter{Limit: 100}, ""); err != nil || len(list) != 50 {
 		t.Errorf("got %d rows %v, want 50", len(list), err)
 	}
 }
@@ -186,7 +186,7 @@ func TestSearchFindsAndPages(t *testing.T) {
 		}
 		count := func(f audit.Filter) int {
 			t.Helper()
-			list, _, err := in.log.List(t.Context(), f, "")
+			list, _, err := in.log.List(reader(t), f, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +216,7 @@ func TestSearchFindsAndPages(t *testing.T) {
 
 		seen, pages := map[string]bool{}, 0
 		for cursor := ""; ; {
-			list, next, err := in.log.List(t.Context(), audit.Filter{Limit: 2}, cursor)
+			list, next, err := in.log.List(reader(t), audit.Filter{Limit: 2}, cursor)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -235,9 +235,37 @@ func TestSearchFindsAndPages(t *testing.T) {
 			t.Errorf("paging: got %d rows on %d pages, want 35 on 18", len(seen), pages)
 		}
 		for _, bad := range []string{"x", "!!", "AAAA"} {
-			if _, _, err := in.log.List(t.Context(), audit.Filter{}, bad); err == nil {
+			if _, _, err := in.log.List(reader(t), audit.Filter{}, bad); err == nil {
 				t.Errorf("cursor %q was accepted", bad)
 			}
+		}
+	})
+}
+
+func TestPeopleReadWhatInvolvesThemselvesAlone(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		in := install(t, d)
+		for _, e := range []audit.Event{
+			{Action: "a.one", Actor: audit.Actor{Kind: ticket.User, ID: "alice"}, Target: "x"},
+			{Action: "a.two", Actor: audit.Actor{Kind: ticket.User, ID: "bob"}, Target: "alice"},
+			{Action: "a.three", Actor: audit.Actor{Kind: ticket.User, ID: "bob"}, Target: "bob"},
+		} {
+			if err := d.Update(t.Context(), func(tx *db.Tx) error { return in.log.Record(t.Context(), tx, e) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		alice := ticket.With(t.Context(), &ticket.Ticket{Kind: ticket.User, Subject: "alice"})
+		list, _, err := in.log.List(alice, audit.Filter{Involving: "alice"}, "")
+		if err != nil || len(list) != 2 {
+			t.Errorf("own rows: got %d, %v, want 2", len(list), err)
+		}
+		for name, f := range map[string]audit.Filter{"all": {}, "another's": {Involving: "bob"}, "by actor": {Actor: "alice"}} {
+			if _, _, err := in.log.List(alice, f, ""); !errors.Is(err, ticket.ErrForbidden) {
+				t.Errorf("%s: got %v, want ErrForbidden", name, err)
+			}
+		}
+		if _, _, err := in.log.List(t.Context(), audit.Filter{}, ""); !errors.Is(err, ticket.ErrNone) {
+			t.Errorf("nobody: got %v, want ErrNone", err)
 		}
 	})
 }

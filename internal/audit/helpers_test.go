@@ -11,6 +11,7 @@ import (
 
 	"signet/internal/audit"
 	"signet/internal/db"
+	"signet/internal/ticket"
 	"signet/internal/node"
 	"signet/internal/seal"
 )
@@ -158,4 +159,10 @@ func found(t testing.TB, r audit.Report, want ...string) {
 	if len(got) != len(want) || len(left) > 0 {
 		t.Errorf("found:\n  %s\nwant:\n  %s\n%+v", strings.Join(got, "\n  "), strings.Join(want, "\n  "), r.Findings)
 	}
+}
+
+// reader is a context of somebody who may read the whole log.
+func reader(t *testing.T) context.Context {
+	t.Helper()
+	return ticket.With(t.Context(), ticket.Operator([]string{"audit:read"}))
 }

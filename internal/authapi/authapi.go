@@ -33,6 +33,9 @@ type SignIns interface {
 	// ticket, or a step-up of the caller.
 	BeginPasskey(ctx context.Context, r BeginPasskeyRequest) (Challenge, error)
 	Passkey(ctx context.Context, r PasskeyRequest) (TokenResponse, error)
+	// EnrolFactor begins to set up an authenticator app where MFARequired has no
+	// methods. MFA with its first code finishes.
+	EnrolFactor(ctx context.Context, r EnrolFactorRequest) (Enrolment, error)
 	// MFA finishes what MFARequired began.
 	MFA(ctx context.Context, r MFARequest) (TokenResponse, error)
 	// StepUp proves the caller once more: their session's sign-in time becomes now.
@@ -94,7 +97,7 @@ const (
 	WordCode         = "code"             // the one-time or recovery code is wrong
 	WordPasskey      = "passkey"          // the passkey proved nothing
 	WordMFATicket    = "mfa-ticket"       // the MFA ticket is unknown, used, expired or another browser's
-	WordSession      = "session"          // the session is unknown or ended
+	WordSession      = "no-session"       // the session is unknown or ended
 	WordLink         = "link"             // the mailed code is unknown, used or expired
 	WordStepUp       = "step-up-required" // the sign-in is older than 5 minutes
 	WordLinkRequired = "link_required"    // the address is a user's: sign in as usual to link
@@ -178,6 +181,12 @@ type MFARequest struct {
 	Handle    string          `json:"handle,omitempty"`
 	Assertion json.RawMessage `json:"assertion,omitempty"`
 	Browser   Browser         `json:"browser"`
+}
+
+// EnrolFactorRequest begins to set up the second factor that a sign-in needs.
+type EnrolFactorRequest struct {
+	Ticket  string  `json:"mfa_ticket"`
+	Browser Browser `json:"browser"`
 }
 
 // BeginPasskeyRequest begins an assertion. Both members may be empty.
@@ -394,6 +403,7 @@ type IDRequest struct {
 type SessionInfo struct {
 	ID       string    `json:"id"`
 	Agent    string    `json:"agent"`
+	Device   string    `json:"device"` // what the agent says it is, for people
 	Address  string    `json:"address"`
 	AMR      []string  `json:"amr"`
 	Created  time.Time `json:"created"`
@@ -425,7 +435,7 @@ type Activity struct {
 	Action  string    `json:"action"` // area.verb
 	Outcome string    `json:"outcome"`
 	Address string    `json:"address,omitempty"` // IP address
-	Byself  bool      `json:"by_self"`
+	BySelf  bool      `json:"by_self"`
 }
 
 // Word returns the word of the fault in err's tree, or that of its kind.

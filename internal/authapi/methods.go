@@ -26,6 +26,12 @@ func (c *Client) MFA(ctx context.Context, r MFARequest) (out TokenResponse, err 
 	return out, err
 }
 
+// EnrolFactor implements [Service].
+func (c *Client) EnrolFactor(ctx context.Context, r EnrolFactorRequest) (out Enrolment, err error) {
+	err = c.call(ctx, "/auth/mfa/enrol", r, &out)
+	return out, err
+}
+
 // BeginPasskey implements [Service].
 func (c *Client) BeginPasskey(ctx context.Context, r BeginPasskeyRequest) (out Challenge, err error) {
 	err = c.call(ctx, "/auth/passkey/begin", r, &out)

@@ -28,6 +28,7 @@ func Routes(mux *http.ServeMux, s Service, persons Persons) {
 	post(h, "/auth/password", s.Password)
 	post(h, "/auth/oauth", s.OAuth)
 	post(h, "/auth/mfa", s.MFA)
+	post(h, "/auth/mfa/enrol", s.EnrolFactor)
 	post(h, "/auth/passkey/begin", s.BeginPasskey)
 	post(h, "/auth/passkey", s.Passkey)
 	post(h, "/auth/step-up", s.StepUp)

@@ -85,6 +85,19 @@ func (b *Bundle) Choose(wishes ...string) *Texts {
 	return b.texts[language.English]
 }
 
+// Known returns the tag of the language that a tag stands for here, and "" where none does.
+func (b *Bundle) Known(tag string) string {
+	tags, _, err := language.ParseAcceptLanguage(tag)
+	if err != nil || len(tags) == 0 {
+		return ""
+	}
+	_, i, confidence := b.matcher.Match(tags...)
+	if confidence == language.No {
+		return ""
+	}
+	return b.tags[i].String()
+}
+
 // All returns the texts of every language, English first and the others by tag.
 func (b *Bundle) All() []*Texts {
 	var all []*Texts

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNext is a place that nobody is sent to after a sign-in.
-var ErrNext = fault.New(fault.Invalid, "is neither a page of this server nor of the app that asks for the sign-in").At("next")
+var ErrNext = fault.New(fault.Invalid, "is neither a page of this server nor of the app that asks for the sign-in").Named("bad-next")
 
 // maxNext bounds an address, in bytes.
 const maxNext = 2048

@@ -1,9 +1,3 @@
-// Package login is what a browser meets: it begins sign-ins at outside identity
-// providers and ends them at their callback.
-//
-// A [Provider] is an adapter in a sub-package (github, google, oidc). It says who
-// somebody is there, and nothing about who that is here. [Providers] keeps one
-// state a start, in the database: any instance may answer the callback.
 package login
 
 import "context"

@@ -196,6 +196,9 @@ func SetLocale(w http.ResponseWriter, tag string) {
 	})
 }
 
+// All returns the texts of every language.
+func (s *Site) All() []*locale.Texts { return s.texts.All() }
+
 // TextsOf returns the texts that [Site.Languages] chose for the request.
 func (s *Site) TextsOf(r *http.Request) *locale.Texts {
 	if t, ok := r.Context().Value(textsKey{}).(*locale.Texts); ok {

@@ -6,7 +6,8 @@ import (
 	"signet/internal/fault"
 )
 
-var errCrossOrigin = fault.New(fault.Forbidden, "request comes from another site").Named("cross-origin")
+// ErrCrossOrigin refuses what a browser sends for another site.
+var ErrCrossOrigin = fault.New(fault.Forbidden, "request comes from another site").Named("cross-origin")
 
 // SameOrigin refuses unsafe requests that a browser sends for another site, save
 // those of the trusted origins. It belongs around routes that accept the session
@@ -19,6 +20,6 @@ func SameOrigin(trusted ...string) (Middleware, error) {
 			return nil, err
 		}
 	}
-	c.SetDenyHandler(Handler(func(http.ResponseWriter, *http.Request) error { return errCrossOrigin }))
+	c.SetDenyHandler(Handler(func(http.ResponseWriter, *http.Request) error { return ErrCrossOrigin }))
 	return c.Handler, nil
 }

@@ -1,0 +1,495 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"signet/internal/authapi"
+	"signet/internal/db"
+	"signet/internal/fault"
+	"signet/internal/limit"
+	"signet/internal/notify"
+	"signet/internal/seal"
+	"signet/internal/ticket"
+)
+
+// How long mailed links are good.
+const (
+	shortLink   = time.Hour // sign-up, reset, verification; the first administrator's setup
+	inviteLink  = 7 * 24 * time.Hour
+	recoverWait = 48 * time.Hour
+	recoverLink = recoverWait + 7*24*time.Hour
+
+	// recoverAfterReset is for how long after a password reset nothing is recovered by
+	// mail: who has the mailbox alone must not get in.
+	recoverAfterReset = 7 * 24 * time.Hour
+)
+
+// What mailed links can refuse.
+var (
+	errManyAddresses = fault.Newf(fault.Conflict, "there are %d addresses that wait to be confirmed: confirm or remove one first", maxUnverified).Named("many")
+
+	ErrLink            = fault.New(fault.Gone, "the link was used, has expired or is not whole: ask for a new one").Named(authapi.WordLink)
+	ErrTooEarly        = fault.New(fault.Conflict, "it is too early for this link").Named(authapi.WordTooEarly)
+	ErrRecoveryRefused = fault.New(fault.Forbidden, "this account cannot be recovered by mail: ask an administrator").Named("recovery-refused")
+)
+
+// Who may have mails sent.
+var (
+	mailAddressRate = limit.Rate{Burst: 4, Every: 15 * time.Minute} // to one address
+	mailPrefixRate  = limit.Rate{Burst: 20, Every: time.Minute}     // from one network
+)
+
+// linkRow is a mailed code. Only its hash is stored.
+type linkRow struct {
+	purpose            authapi.LinkPurpose
+	user               string // empty: nobody's, which opens nothing but a sign-up
+	email              string
+	locale, next       string
+	notBefore, expires time.Time
+}
+
+// newLink stores a link and returns its address.
+func (g *Gate) newLink(ctx context.Context, tx *db.Tx, l linkRow) (address string, err error) {
+	code, hash := seal.NewSecret("")
+	if err := insertLink(ctx, tx, hash, l, g.now()); err != nil {
+		return "", err
+	}
+	return g.o.Origin + linkPath(l.purpose) + code, nil
+}
+
+func linkPath(p authapi.LinkPurpose) string {
+	if p == authapi.LinkSetup {
+		return "/setup/"
+	}
+	return "/login/link/"
+}
+
+// mayMail spends of the budgets of an address and a network.
+func (g *Gate) mayMail(ctx context.Context, email string, b authapi.Browser) error {
+	return g.creds.throttle.Take(ctx,
+		limit.Bucket{Name: "mail.address", Key: email, Rate: mailAddressRate},
+		limit.Bucket{Name: "mail.prefix", Key: origin(b).prefix(), Rate: mailPrefixRate})
+}
+
+// SignUp implements [authapi.Service]. It does as much for an address that has a user
+// as for one that has none.
+func (g *Gate) SignUp(ctx context.Context, r authapi.SignUpRequest) error {
+	if g.o.SignUp != "open" {
+		return ErrSignUpClosed
+	}
+	email, err := FoldAddress("email", r.Email)
+	if err != nil {
+		return err
+	}
+	if err := g.mayMail(ctx, email, r.Browser); err != nil {
+		return err
+	}
+	m := notify.Message{To: []string{email}, Locale: r.Locale, What: "sign-up"}
+	return g.mail(ctx, &m, linkRow{purpose: authapi.LinkSignUp, email: email, locale: r.Locale, next: r.Next, expires: g.now().Add(shortLink)},
+		func(ctx context.Context, tx *db.Tx, _ *linkRow) error {
+			_, err := ownerOf(ctx, tx, email)
+			if err == nil {
+				m.What = "sign-up-known"
+			}
+			if errors.Is(err, ErrNoUser) {
+				err = nil
+			}
+			return err
+		})
+}
+
+// mail stores a link, after look has looked whose it is, and sends it.
+func (g *Gate) mail(ctx context.Context, m *notify.Message, l linkRow, look func(ctx context.Context, tx *db.Tx, l *linkRow) error) error {
+	var address string
+	err := g.users.db.Update(ctx, func(tx *db.Tx) (err error) {
+		if err := look(ctx, tx, &l); err != nil {
+			return err
+		}
+		address, err = g.newLink(ctx, tx, l)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch m.What {
+	case "sign-up-known", "reset-none":
+		address = g.o.Origin + "/login"
+	case "": // there is nobody to write to
+		return nil
+	}
+	m.Link = address
+	g.post.Send(ctx, *m)
+	return nil
+}
+
+// Forgot implements [authapi.Service].
+func (g *Gate) Forgot(ctx context.Context, r authapi.ForgotRequest) error {
+	email, err := FoldAddress("email", r.Email)
+	if err != nil {
+		return err
+	}
+	if err := g.mayMail(ctx, email, r.Browser); err != nil {
+		return err
+	}
+	m := notify.Message{To: []string{email}, Locale: r.Locale}
+	return g.mail(ctx, &m, linkRow{purpose: authapi.LinkReset, email: email, locale: r.Locale, next: r.Next, expires: g.now().Add(shortLink)},
+		func(ctx context.Context, tx *db.Tx, l *linkRow) error {
+			row, err := passwordAt(ctx, tx, email)
+			switch {
+			case err != nil:
+				return err
+			case row.user.ID == "" || !row.user.Disabled.IsZero():
+				m.What, l.user = "", ""
+			case row.hash == "":
+				m.What, l.user = "reset-none", ""
+			default:
+				m.What, l.user = "reset", row.user.ID
+			}
+			return nil
+		})
+}
+
+// Recover implements [authapi.Service]. The first factor is proven: it has an MFA ticket.
+func (g *Gate) Recover(ctx context.Context, r authapi.RecoverRequest) error {
+	t, err := g.sessions.MFATicket(ctx, r.Ticket, r.Browser.Binding)
+	if err != nil {
+		return err
+	}
+	f, err := g.creds.Factors(ctx, t.User)
+	if err != nil {
+		return refusal(err)
+	}
+	if f.Demanded {
+		return ErrRecoveryRefused
+	}
+	from := g.now().Add(recoverWait)
+	m := notify.Message{Locale: r.Locale, What: "recover", Values: map[string]any{"Time": from.Format("2006-01-02 15:04 UTC")}}
+	err = g.mail(ctx, &m, linkRow{purpose: authapi.LinkRecover, user: t.User, locale: r.Locale, notBefore: from, expires: g.now().Add(recoverLink)},
+		func(ctx context.Context, tx *db.Tx, l *linkRow) error {
+			u, err := g.users.Hold(ctx, tx, t.User)
+			if err != nil {
+				return refusal(err)
+			}
+			if err := g.mayRecover(ctx, tx, u); err != nil {
+				return err
+			}
+			if err := deleteLinks(ctx, tx, u.ID, authapi.LinkRecover); err != nil {
+				return err
+			}
+			m.To, l.email = u.Addresses, u.Addresses[0]
+			return g.users.record(ticket.With(ctx, nil), tx, "user.recovery_begin", u.ID, map[string]any{"from": from})
+		})
+	return err
+}
+
+// mayRecover refuses who has no address, and whose password was reset by mail lately.
+func (g *Gate) mayRecover(ctx context.Context, tx *db.Tx, u User) error {
+	if len(u.Addresses) == 0 {
+		return ErrRecoveryRefused
+	}
+	reset, err := resetAt(ctx, tx, u.ID)
+	if err != nil {
+		return err
+	}
+	if !reset.IsZero() && g.now().Sub(reset) < recoverAfterReset {
+		return ErrRecoveryRefused
+	}
+	return nil
+}
+
+// Link implements [authapi.Service].
+func (g *Gate) Link(ctx context.Context, r authapi.LinkRequest) (out authapi.Link, err error) {
+	err = g.users.db.View(ctx, func(tx *db.Tx) error {
+		l, u, err := g.findLink(ctx, tx, r.Code)
+		if err != nil {
+			return err
+		}
+		out = authapi.Link{
+			Purpose: l.purpose, Email: l.email, DisplayName: u.DisplayName, Locale: l.locale, Next: l.next, NotBefore: l.notBefore, Expires: l.expires,
+		}
+		return nil
+	})
+	return out, err
+}
+
+// findLink returns a live link and its user, who may be nobody for a sign-up.
+func (g *Gate) findLink(ctx context.Context, tx *db.Tx, code string) (linkRow, User, error) {
+	l, err := selectLink(ctx, tx, seal.SecretHash(code), g.now())
+	if err != nil || l.purpose == authapi.LinkSignUp {
+		return l, User{}, err
+	}
+	if l.user == "" {
+		return linkRow{}, User{}, ErrLink
+	}
+	u, err := g.users.lookUp(ctx, tx, l.user, "")
+	if err == nil && !u.Disabled.IsZero() {
+		err = ErrNoUser
+	}
+	if errors.Is(err, ErrNoUser) {
+		err = ErrLink
+	}
+	return l, u, err
+}
+
+// UseLink implements [authapi.Service].
+func (g *Gate) UseLink(ctx context.Context, r authapi.UseLinkRequest) (authapi.TokenResponse, error) {
+	var l linkRow
+	var u User
+	err := g.users.db.View(ctx, func(tx *db.Tx) (err error) {
+		l, u, err = g.findLink(ctx, tx, r.Code)
+		return err
+	})
+	if err != nil {
+		return authapi.TokenResponse{}, err
+	}
+	if g.now().Before(l.notBefore) {
+		return authapi.TokenResponse{}, ErrTooEarly
+	}
+	switch l.purpose {
+	case authapi.LinkSignUp:
+		return g.finishSignUp(ctx, l, r)
+	case authapi.LinkReset:
+		return authapi.TokenResponse{}, g.reset(ctx, u, r)
+	case authapi.LinkVerify:
+		return authapi.TokenResponse{}, g.verifyAddress(ctx, l, r)
+	case authapi.LinkSetup:
+		return g.setUp(ctx, l, u, r)
+	case authapi.LinkRecover:
+		return authapi.TokenResponse{}, g.recover(ctx, u, r)
+	}
+	return authapi.TokenResponse{}, ErrLink
+}
+
+// finishSignUp makes the user, in an account of their own.
+func (g *Gate) finishSignUp(ctx context.Context, l linkRow, r authapi.UseLinkRequest) (authapi.TokenResponse, error) {
+	if g.o.SignUp != "open" {
+		return authapi.TokenResponse{}, ErrSignUpClosed
+	}
+	u := User{ID: newID("usr"), DisplayName: strings.TrimSpace(r.DisplayName), Addresses: []string{l.email}, Created: g.now()}
+	if err := checkName("displayName", u.DisplayName); err != nil {
+		return authapi.TokenResponse{}, err
+	}
+	hash, short, err := g.creds.hash(ctx, passwordRow{user: u}, r.Password, origin(r.Browser).prefix())
+	if err != nil {
+		return authapi.TokenResponse{}, err
+	}
+	var acc Account
+	err = g.users.db.Update(ctx, func(tx *db.Tx) error {
+		if err := useLink(ctx, tx, r.Code, g.now()); err != nil {
+			return err
+		}
+		if acc, err = g.users.insertAccount(ctx, tx, u.ID, false); err != nil {
+			return err
+		}
+		taken, err := insertUser(ctx, tx, u, acc.ID, l.email)
+		if err != nil {
+			return err
+		}
+		if taken { // somebody was faster, with the same mailbox
+			return ErrLink
+		}
+		if err := setLocale(ctx, tx, u.ID, r.Locale); err != nil {
+			return err
+		}
+		if err := storePassword(ctx, tx, u.ID, hash, short, g.now()); err != nil {
+			return err
+		}
+		return g.users.record(ctx, tx, "user.create", u.ID, map[string]any{"account": acc.ID, "by": "sign-up"})
+	})
+	if err != nil {
+		return authapi.TokenResponse{}, err
+	}
+	return g.enter(ctx, proof{user: u.ID, account: acc.ID, amr: []string{AMRPassword}, at: g.now(), facts: MFAFacts{Created: true}, device: true}, r.Browser)
+}
+
+// reset sets a password. Whoever was signed in is not any more.
+func (g *Gate) reset(ctx context.Context, u User, r authapi.UseLinkRequest) error {
+	f, err := g.creds.Factors(ctx, u.ID)
+	if err != nil {
+		return refusal(err)
+	}
+	hash, short, err := g.creds.hash(ctx, passwordRow{user: u, factored: f.TOTP || f.Switched}, r.Password, origin(r.Browser).prefix())
+	if err != nil {
+		return err
+	}
+	return g.users.db.Update(ctx, func(tx *db.Tx) error {
+		u, err := g.users.Hold(ctx, tx, u.ID)
+		if err != nil {
+			return ErrLink
+		}
+		if err := useLink(ctx, tx, r.Code, g.now()); err != nil {
+			return err
+		}
+		if err := deleteLinks(ctx, tx, u.ID, authapi.LinkReset); err != nil {
+			return err
+		}
+		now, err := factorsOf(ctx, tx, u.ID)
+		if err != nil {
+			return err
+		}
+		if short && !now.TOTP && !now.Switched {
+			return ErrChanged.At("password")
+		}
+		if err := storePassword(ctx, tx, u.ID, hash, short, g.now()); err != nil {
+			return err
+		}
+		if err := noteReset(ctx, tx, u.ID, g.now()); err != nil {
+			return err
+		}
+		if err := g.sessions.CloseUser(ctx, tx, u.ID); err != nil {
+			return err
+		}
+		g.creds.tell(ctx, tx, u, "password_reset", "")
+		return g.users.record(ctx, tx, "user.password_reset", u.ID, nil)
+	})
+}
+
+// verifyAddress takes an address for the caller's, who asked for it: whoever else opens
+// the link, such as the owner of a mailbox that is not the caller's, proves nothing.
+func (g *Gate) verifyAddress(ctx context.Context, l linkRow, r authapi.UseLinkRequest) error {
+	t, err := caller(ctx)
+	if err != nil {
+		return err
+	}
+	if t.Subject != l.user {
+		return ErrLink
+	}
+	return g.users.db.Update(ctx, func(tx *db.Tx) error {
+		u, err := g.users.Hold(ctx, tx, l.user)
+		if err != nil {
+			return err
+		}
+		if err := useLink(ctx, tx, r.Code, g.now()); err != nil {
+			return err
+		}
+		if err := g.takeAddress(ctx, tx, u.ID, l.email); err != nil {
+			return err
+		}
+		return g.users.record(ctx, tx, "user.address_add", u.ID, map[string]any{"address": l.email, "by": "link"})
+	})
+}
+
+// takeAddress makes an address of a user verified.
+func (g *Gate) takeAddress(ctx context.Context, tx *db.Tx, user, email string) error {
+	switch owner, err := ownerOf(ctx, tx, email); {
+	case err == nil && owner == user:
+		return nil
+	case err == nil:
+		return ErrTaken.At("email")
+	case !errors.Is(err, ErrNoUser):
+		return err
+	}
+	return verifyEmail(ctx, tx, user, email, g.now())
+}
+
+// setUp signs in who was invited, and the first administrator: they set up how they
+// sign in from then on. The link is good until they have.
+func (g *Gate) setUp(ctx context.Context, l linkRow, u User, r authapi.UseLinkRequest) (authapi.TokenResponse, error) {
+	err := g.users.db.Update(ctx, func(tx *db.Tx) error {
+		if _, err := g.users.Hold(ctx, tx, u.ID); err != nil {
+			return ErrLink
+		}
+		ways, err := waysIn(ctx, tx, u.ID)
+		if err != nil {
+			return err
+		}
+		if ways > 0 {
+			if err := useLink(ctx, tx, r.Code, g.now()); err != nil {
+				return err
+			}
+		} else if _, err := selectLink(ctx, tx, seal.SecretHash(r.Code), g.now()); err != nil {
+			return err
+		}
+		return g.takeAddress(ctx, tx, u.ID, l.email)
+	})
+	if err != nil {
+		return authapi.TokenResponse{}, err
+	}
+	return g.enter(ctx, proof{user: u.ID, amr: []string{"link"}, at: g.now(), device: true}, r.Browser)
+}
+
+// recover removes all second factors, and ends what somebody may have done with them.
+func (g *Gate) recover(ctx context.Context, u User, r authapi.UseLinkRequest) error {
+	return g.users.db.Update(ctx, func(tx *db.Tx) error {
+		u, err := g.users.Hold(ctx, tx, u.ID)
+		if err != nil {
+			return ErrLink
+		}
+		f, err := factorsOf(ctx, tx, u.ID)
+		if err != nil {
+			return err
+		}
+		if f.Demanded {
+			return ErrRecoveryRefused
+		}
+		if err := g.mayRecover(ctx, tx, u); err != nil {
+			return err
+		}
+		if err := useLink(ctx, tx, r.Code, g.now()); err != nil {
+			return err
+		}
+		return g.dropFactors(ctx, tx, u)
+	})
+}
+
+// dropFactors removes what a user proves themselves with beside password and
+// identities, and everything that was opened with it.
+func (g *Gate) dropFactors(ctx context.Context, tx *db.Tx, u User) error {
+	if err := deleteFactors(ctx, tx, u.ID); err != nil {
+		return err
+	}
+	if err := g.sessions.CloseUser(ctx, tx, u.ID); err != nil {
+		return err
+	}
+	if err := revokeTokens(ctx, tx, u.ID, g.now()); err != nil {
+		return err
+	}
+	g.creds.tell(ctx, tx, u, "recovered", "")
+	return g.users.record(ctx, tx, "user.factors_reset", u.ID, nil)
+}
+
+// SetupLink returns the address of a link by which a user, named by id or address, sets
+// up how they sign in. The caller may change the user; the link is the caller's to hand over.
+func (g *Gate) SetupLink(ctx context.Context, user string) (address string, err error) {
+	err = g.users.changeUser(ctx, user, func(tx *db.Tx, u User) error {
+		if !u.Disabled.IsZero() {
+			return ErrNoUser
+		}
+		address, err = g.setupLink(ctx, tx, u, shortLink)
+		return err
+	})
+	return address, err
+}
+
+func (g *Gate) setupLink(ctx context.Context, tx *db.Tx, u User, life time.Duration) (string, error) {
+	if len(u.Addresses) == 0 {
+		return "", ErrRecoveryRefused
+	}
+	return g.newLink(ctx, tx, linkRow{purpose: authapi.LinkSetup, user: u.ID, email: u.Addresses[0], expires: g.now().Add(life)})
+}
+
+// Invite creates a user and mails them a link to set up how they sign in.
+func (g *Gate) Invite(ctx context.Context, n NewUser) (User, error) {
+	u, err := g.users.CreateUser(ctx, n)
+	if err != nil {
+		return User{}, err
+	}
+	var link string
+	err = g.users.db.Update(ctx, func(tx *db.Tx) error {
+		link, err = g.setupLink(ctx, tx, u, inviteLink)
+		return err
+	})
+	if err == nil {
+		g.post.Send(ctx, notify.Message{To: u.Addresses, What: "setup", Link: link, Values: map[string]any{"Account": n.Account}})
+	}
+	return u, err
+}
+
+// ResetFactors removes all second factors of a user, named by id or address, at once.
+// The caller may change the user.
+func (g *Gate) ResetFactors(ctx context.Context, user string) error {
+	return g.users.changeUser(ctx, user, func(tx *db.Tx, u User) error { return g.dropFactors(ctx, tx, u) })
+}
