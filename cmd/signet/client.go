@@ -21,6 +21,7 @@ type clientCreateCmd struct {
 	Name        string   `required:"" help:"Name to show, such as that of the app."`
 	Account     string   `help:"Account (tenant); the system account where it is missing."`
 	RedirectURI []string `help:"URI that logins may return to, compared exactly: https, or http on a loopback host. May be repeated." name:"redirect-uri" placeholder:"https://app.example.org/callback" sep:"none"`
+	LogoutURI   string   `help:"URI that hears when a session of the app's users ends (OpenID Connect Back-Channel Logout): https, or http on a loopback host, which only development reaches." name:"logout-uri" placeholder:"https://app.example.org/backchannel-logout"`
 	Audience    []string `help:"Resource that the client may have tokens for; the first one is the default. May be repeated." placeholder:"https://api.example.org" sep:"none"`
 	Format      string   `help:"Form of its access tokens: ${enum}." default:"jwt" enum:"jwt,opaque"`
 }
@@ -29,7 +30,8 @@ type clientCreateCmd struct {
 func (cmd clientCreateCmd) Run(ctx context.Context, c *console) error {
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
 		client, secret, err := a.Clients.Create(ctx, token.NewClient{
-			Name: cmd.Name, Account: cmd.Account, Redirects: cmd.RedirectURI, Audiences: cmd.Audience, Format: token.Format(cmd.Format),
+			Name: cmd.Name, Account: cmd.Account, Redirects: cmd.RedirectURI, LogoutURI: cmd.LogoutURI,
+			Audiences: cmd.Audience, Format: token.Format(cmd.Format),
 		})
 		if err != nil {
 			return err
@@ -50,6 +52,7 @@ type clientView struct {
 	Account   string     `json:"account_id"`
 	Name      string     `json:"name"`
 	Redirects []string   `json:"redirect_uris"`
+	LogoutURI string     `json:"backchannel_logout_uri,omitempty"`
 	Audiences []string   `json:"audiences"`
 	Format    string     `json:"token_format"`
 	Created   time.Time  `json:"created_at"`
@@ -76,7 +79,8 @@ func (cmd clientListCmd) Run(ctx context.Context, c *console) error {
 
 func viewClient(k token.Client) clientView {
 	v := clientView{
-		ID: k.ID, Account: k.Account, Name: k.Name, Redirects: k.Redirects, Audiences: k.Audiences, Format: string(k.Format), Created: k.Created,
+		ID: k.ID, Account: k.Account, Name: k.Name, Redirects: k.Redirects, LogoutURI: k.LogoutURI,
+		Audiences: k.Audiences, Format: string(k.Format), Created: k.Created,
 	}
 	if !k.Disabled.IsZero() {
 		v.Disabled = &k.Disabled

@@ -46,6 +46,7 @@ type App struct {
 	Keys        *authroute.Keyset
 	Tokens      *token.Authority
 	Clients     *token.Clients
+	Codes       *token.Codes
 	Credentials *account.Credentials
 	Sessions    *account.Sessions
 	Limits      *limit.SQL
@@ -113,13 +114,16 @@ func OpenOrCreate(ctx context.Context, cfg config.Config) (a *App, err error) {
 	if a.Texts, err = locale.Load(nil); err != nil {
 		return a, err
 	}
-	a.build()
-	return a, nil
+	return a, a.build()
 }
 
 // build makes the services, in the order in which they need each other.
-func (a *App) build() {
+func (a *App) build() error {
 	now := time.Now
+	post, err := appClient(a.Config.Server.Origin)
+	if err != nil {
+		return err
+	}
 	a.metrics = ops.NewRegistry(Version())
 	a.mailMetrics = authroute.NewMetrics(a.metrics, authroute.Sources{
 		Adoption: a.adoption, Bypassed: func() bool { return a.Bypass.On() },
@@ -149,7 +153,9 @@ func (a *App) build() {
 	})
 	a.Limits = limit.NewSQL(a.DB)
 	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal, notifier{a})
-	a.Sessions = account.NewSessions(a.Accounts, a.Seal, a.Bus, account.SessionOptions{})
+	a.Sessions = account.NewSessions(a.Accounts, a.Seal, a.Bus, account.SessionOptions{
+		Ended: func(ctx context.Context, tx *db.Tx, ids []string) error { return a.Codes.SessionsEnded(ctx, tx, ids) },
+	})
 	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
 	a.Bypass = authroute.NewBypass(a.DB, a.Bus, a.Audit, now)
 	a.Registry = authroute.NewRegistry(a.DB, a.Accounts, a.Audit, a.Seal, authroute.RegistryOptions{
@@ -159,6 +165,8 @@ func (a *App) build() {
 	})
 	a.Tokens = token.New(a.DB, a.Seal, a.Bus, a.Audit, token.Options{Issuer: a.Config.Server.Origin, Now: now})
 	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, now)
+	a.Codes = token.NewCodes(a.DB, a.Tokens, token.CodeOptions{People: sessionPeople{a}, Audit: a.Audit, Post: post, Now: now})
+	return nil
 }
 
 // Close sends the mails that still wait, for a few seconds, and closes the store.

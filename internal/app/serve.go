@@ -122,7 +122,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 func (a *App) openDoors(ctx context.Context, in *instance, m *mail, observe *ops.HTTP) error {
 	public := http.NewServeMux()
 	a.mountPublic(public, m)
-	in.workers = append(in.workers, a.Tokens.Run, a.Sessions.Run)
+	in.workers = append(in.workers, a.Tokens.Run, a.Sessions.Run, a.Codes.Run)
 	err := a.openHTTP(ctx, in, "public", a.Config.Server.Listen, public, observe, &in.listening.Public)
 	if err != nil {
 		return err
@@ -170,6 +170,7 @@ func (a *App) mountPublic(mux *http.ServeMux, m *mail) {
 		List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,
 	})
 	token.Routes(mux, a.Tokens)
+	token.HandoffRoutes(mux, a.Codes, a.Clients)
 }
 
 // bind opens a listener that closes with the instance.

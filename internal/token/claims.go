@@ -30,6 +30,7 @@ type Claims struct {
 	Scopes      []string
 	Roles       []string
 	Permissions []string // area:verb
+	Session     string   // sid: of the person, as a logout token names it; empty without one
 	Confirm     Confirmation
 }
 
@@ -56,6 +57,7 @@ type payload struct {
 	Roles       []string          `json:"roles,omitempty"`
 	Permissions []string          `json:"permissions,omitempty"`
 	Account     string            `json:"account,omitempty"`
+	Session     string            `json:"sid,omitempty"`
 	Confirm     map[string]string `json:"cnf,omitempty"`
 }
 
@@ -75,7 +77,7 @@ func (a *Authority) Issue(ctx context.Context, c Claims) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	token, err := keys.active.sign(text)
+	token, err := sign(keys.active.access, text)
 	if err == nil && len(token) > MaxSize {
 		return "", ErrClaim.Because("together the claims take %d bytes, of %d at most", len(token), MaxSize)
 	}
@@ -87,6 +89,7 @@ func (a *Authority) payload(c Claims, now time.Time) payload {
 		Issuer: a.options.Issuer, Subject: c.Subject, Audience: c.Audience, Client: c.Client, Account: c.Account,
 		Issued: now.Unix(), Expires: now.Add(Lifetime).Unix(), ID: strings.ToLower(rand.Text()),
 		ACR: c.ACR, AMR: c.AMR, Scope: strings.Join(c.Scopes, " "), Roles: c.Roles, Permissions: c.Permissions,
+		Session: c.Session,
 	}
 	if len(c.Audience) == 1 {
 		p.Audience = c.Audience[0]
@@ -119,7 +122,7 @@ func check(c Claims, now time.Time) error {
 	if len(c.Audience) == 0 {
 		return ErrClaim.At("aud").Because("it is missing")
 	}
-	for name, s := range map[string]string{"sub": c.Subject, "client_id": c.Client, "acr": c.ACR, "account": c.Account} {
+	for name, s := range map[string]string{"sub": c.Subject, "client_id": c.Client, "acr": c.ACR, "account": c.Account, "sid": c.Session} {
 		if !utf8.ValidString(s) {
 			return ErrClaim.At(name).Because("it is not UTF-8")
 		}

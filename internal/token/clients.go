@@ -49,6 +49,7 @@ type Client struct {
 	Account   string // id of the account (tenant) that it belongs to
 	Name      string
 	Redirects []string
+	LogoutURI string   // where it hears that a session has ended (OpenID Connect Back-Channel Logout 1.0); may be empty
 	Audiences []string // that it may have tokens for; the first is the default
 	Format    Format
 	Created   time.Time
@@ -84,6 +85,7 @@ type NewClient struct {
 	Name      string
 	Account   string // name; the caller's own where empty
 	Redirects []string
+	LogoutURI string // empty where it need not hear that a session has ended
 	Audiences []string
 	Format    Format // JWT where empty
 }
@@ -101,8 +103,8 @@ func (s *Clients) Create(ctx context.Context, n NewClient) (c Client, secret str
 	}
 	secret, hash := seal.NewSecret(SecretPrefix)
 	c = Client{
-		ID: "cli_" + strings.ToLower(rand.Text()), Name: n.Name, Redirects: n.Redirects, Audiences: n.Audiences, Format: n.Format,
-		Created: db.Now(s.now()),
+		ID: "cli_" + strings.ToLower(rand.Text()), Name: n.Name, Redirects: n.Redirects, LogoutURI: n.LogoutURI, Audiences: n.Audiences,
+		Format: n.Format, Created: db.Now(s.now()),
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		if c.Account, err = s.accounts.AccountFor(ctx, tx, n.Account); err != nil {
@@ -113,6 +115,7 @@ func (s *Clients) Create(ctx context.Context, n NewClient) (c Client, secret str
 		}
 		return s.audit.Record(ctx, tx, audit.Event{Action: "oauth_client.create", Target: c.ID, Detail: map[string]any{
 			"name": c.Name, "account": c.Account, "redirect_uris": c.Redirects, "audiences": c.Audiences, "token_format": c.Format,
+			"backchannel_logout_uri": c.LogoutURI,
 		}})
 	})
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"signet/internal/db"
 )
 
-const clientColumns = `SELECT id, account_id, name, redirect_uris, audiences, token_format, created_at, disabled_at FROM oauth_clients`
+const clientColumns = `SELECT id, account_id, name, redirect_uris, audiences, token_format, created_at, disabled_at, backchannel_logout_uri FROM oauth_clients`
 
 func insertClient(ctx context.Context, tx *db.Tx, c Client, hash []byte) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO oauth_clients (id, account_id, name, secret_hash, redirect_uris, audiences, token_format, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		c.ID, c.Account, c.Name, hash, db.JSON[[]string]{V: c.Redirects}, db.JSON[[]string]{V: c.Audiences}, string(c.Format), c.Created)
+		INSERT INTO oauth_clients (id, account_id, name, secret_hash, redirect_uris, audiences, token_format, created_at, backchannel_logout_uri)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		c.ID, c.Account, c.Name, hash, db.JSON[[]string]{V: c.Redirects}, db.JSON[[]string]{V: c.Audiences}, string(c.Format), c.Created, c.LogoutURI)
 	return err
 }
 
@@ -49,7 +49,7 @@ func scanClient(row interface{ Scan(into ...any) error }) (Client, error) {
 	var c Client
 	var redirects, audiences db.JSON[[]string]
 	var disabled sql.NullTime
-	err := row.Scan(&c.ID, &c.Account, &c.Name, &redirects, &audiences, &c.Format, &c.Created, &disabled)
+	err := row.Scan(&c.ID, &c.Account, &c.Name, &redirects, &audiences, &c.Format, &c.Created, &disabled, &c.LogoutURI)
 	c.Redirects, c.Audiences, c.Created, c.Disabled = redirects.V, audiences.V, c.Created.UTC(), db.Time(disabled)
 	return c, err
 }
@@ -65,6 +65,16 @@ func disableClient(ctx context.Context, tx *db.Tx, id, account string, at time.T
 		return ErrNoClient
 	}
 	return nil
+}
+
+// findActing returns the client with that id where it may act.
+func findActing(ctx context.Context, tx *db.Tx, id string) (Client, error) {
+	c, err := scanClient(tx.QueryRowContext(ctx, clientColumns+`
+		WHERE id = $1 AND disabled_at IS NULL AND account_id IN (SELECT a.id FROM accounts a WHERE a.disabled_at IS NULL)`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Client{}, ErrNoClient
+	}
+	return c, err
 }
 
 // secretOf returns the hash of the secret of a client that may act.

@@ -164,7 +164,7 @@ func TestRedirectURIsAreHTTPSOrLoopbackAndExact(t *testing.T) {
 	ctx := member(t.Context(), "acme", "oauth:clients")
 	for _, good := range []string{
 		"https://app.example.org", "https://app.example.org:8443/cb?x=1&y=%20", "https://[2001:db8::1]/cb",
-		"http://127.0.0.1:7000/cb", "http://[::1]/cb", "http://localhost/cb",
+		"http://127.0.0.1:7000/cb", "http://[::1]/cb", "http://localhost/cb", "http://app.localhost:8081/cb",
 	} {
 		c, _, err := s.Create(ctx, token.NewClient{Name: "x", Redirects: []string{good}})
 		if err != nil {
@@ -177,7 +177,7 @@ func TestRedirectURIsAreHTTPSOrLoopbackAndExact(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", "/cb", "//app.example.org/cb", "app.example.org", "https:app.example.org", "https:///cb", "https://:443/cb",
-		"http://app.example.org/cb", "http://127.0.0.1.example.org/", "http://localhost.example.org/", "http://127.0.0.1@evil.example/",
+		"http://app.example.org/cb", "http://127.0.0.1.example.org/", "http://localhost.example.org/", "http://applocalhost/", "http://127.0.0.1@evil.example/",
 		"https://user@app.example.org/", "https://@app.example.org/", "https://app.example.org/#", "https://app.example.org/#x",
 		"https://app.example.org/\n", "https://app.example.org/\x00", "https://app.example.org/ x", "https://app.example.org/\u202e",
 		"https://*.example.org/", "https://app.example.org\\@evil.example/", "https://app.example.org:0/", "https://app.example.org:70000/",
@@ -198,6 +198,8 @@ func TestClientMembersHaveLimits(t *testing.T) {
 		"audiences":     {Name: "x", Audiences: []string{"two words"}},
 		"token_format":  {Name: "x", Format: "paper"},
 		"redirect_uris": {Name: "x", Redirects: make([]string, 51)},
+
+		"backchannel_logout_uri": {Name: "x", LogoutURI: "http://app.example.org/backchannel-logout"},
 	} {
 		_, _, err := s.Create(ctx, n)
 		if f, ok := fault.As(err); !ok || f.Field != field || f.Kind != fault.Invalid {

@@ -40,7 +40,8 @@ type key struct {
 	id      string // RFC 7638 thumbprint, base64url
 	alg     Algorithm
 	private crypto.Signer
-	signer  jose.Signer
+	access  jose.Signer // of access tokens
+	logout  jose.Signer // of logout tokens
 }
 
 func generate(alg Algorithm) (*key, error) {
@@ -98,10 +99,18 @@ func newKey(private crypto.Signer) (*key, error) {
 		return nil, err
 	}
 	k.id = base64.RawURLEncoding.EncodeToString(sum)
-	k.signer, err = jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.alg), Key: jose.JSONWebKey{Key: private, KeyID: k.id}},
-		(&jose.SignerOptions{}).WithType(mediaType))
+	if k.access, err = k.signer(mediaType); err != nil {
+		return nil, err
+	}
+	k.logout, err = k.signer(logoutType)
 	return k, err
+}
+
+// signer signs tokens of one type. No token passes for one of another.
+func (k *key) signer(mediaType string) (jose.Signer, error) {
+	return jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.alg), Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}},
+		(&jose.SignerOptions{}).WithType(jose.ContentType(mediaType)))
 }
 
 // jwk is the public half, as it is published (RFC 7517, section 4).
@@ -110,8 +119,8 @@ func (k *key) jwk() jose.JSONWebKey {
 }
 
 // sign returns payload as a JWS in its compact form (RFC 7515, section 7.1).
-func (k *key) sign(payload []byte) (string, error) {
-	jws, err := k.signer.Sign(payload)
+func sign(by jose.Signer, payload []byte) (string, error) {
+	jws, err := by.Sign(payload)
 	if err != nil {
 		return "", err
 	}

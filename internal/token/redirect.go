@@ -3,6 +3,7 @@ package token
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,9 @@ func checkClient(n NewClient) error {
 		if !isRedirect(uri) {
 			return ErrRedirect.At("redirect_uris")
 		}
+	}
+	if n.LogoutURI != "" && !isRedirect(n.LogoutURI) {
+		return ErrRedirect.At("backchannel_logout_uri")
 	}
 	if len(n.Audiences) > maxElements {
 		return ErrMany.At("audiences")
@@ -74,8 +78,24 @@ func isHost(u *url.URL) bool {
 	return host != "" && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-.") == ""
 }
 
-// isLoopback reports whether http to host stays on the machine (RFC 8252, section 7.3).
+// sharesOrigin reports whether uri is one that a client could register and has scheme,
+// host and port, as they are written, of one that it did.
+func sharesOrigin(uri string, registered []string) bool {
+	return isRedirect(uri) && slices.ContainsFunc(registered, func(r string) bool { return originOf(r) == originOf(uri) })
+}
+
+// originOf returns scheme, host and port of a redirect URI.
+func originOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// isLoopback reports whether http to host stays on the machine (RFC 8252, section 7.3;
+// RFC 6761, section 6.3).
 func isLoopback(host string) bool {
 	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && a.IsLoopback()
 }

@@ -2,8 +2,8 @@
 // (RFC 9068), keeps the keys for that and publishes them (RFC 7517), and knows the
 // relying apps (OAuth clients, RFC 6749, section 2).
 //
-// [Authority] issues and verifies, [Clients] keeps the clients. Both are safe for
-// concurrent use.
+// [Authority] issues and verifies, [Clients] keeps the clients, [Codes] brings sign-ins
+// to them and tells them of ends. All are safe for concurrent use.
 package token
 
 import (

@@ -62,7 +62,7 @@ func operator(ctx context.Context) context.Context {
 
 func claims() token.Claims {
 	return token.Claims{
-		Subject: "usr_alice", Audience: []string{api}, Client: "cli_app", Account: "acc_acme",
+		Subject: "usr_alice", Audience: []string{api}, Client: "cli_app", Account: "acc_acme", Session: "ses_1",
 		AuthTime: start.Add(-time.Minute), ACR: "phr", AMR: []string{"hwk", "user"},
 		Scopes: []string{"mail:read", "mail:send"}, Roles: []string{"auditor"}, Permissions: []string{"audit:read"},
 		Confirm: token.Confirmation{JKT: strings.Repeat("A", 43), X5T: strings.Repeat("B", 42) + "E"},

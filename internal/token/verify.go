@@ -98,7 +98,7 @@ func readClaims(text []byte) (Claims, error) {
 		Issuer: r.text("iss"), Subject: r.text("sub"), Audience: r.audience(), Client: r.text("client_id"), ID: r.text("jti"),
 		Issued: r.time("iat"), Expires: r.time("exp"),
 		NotBefore: r.optionalTime("nbf"), AuthTime: r.optionalTime("auth_time"),
-		ACR: r.optionalText("acr"), Account: r.optionalText("account"),
+		ACR: r.optionalText("acr"), Account: r.optionalText("account"), Session: r.optionalText("sid"),
 		AMR: r.optionalList("amr"), Roles: r.optionalList("roles"), Permissions: r.optionalList("permissions"),
 		Scopes: r.scopes(), Confirm: r.confirmation(),
 	}

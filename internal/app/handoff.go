@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"signet/internal/account"
+	"signet/internal/egress"
+	"signet/internal/token"
+)
+
+// appTimeout bounds one request to a relying app.
+const appTimeout = 10 * time.Second
+
+// appClient returns the client for addresses that relying apps registered. They are
+// on the open Internet; where this server itself is on loopback, in development, they
+// may be too.
+func appClient(origin string) (*egress.Client, error) {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return nil, fmt.Errorf("server.origin: %w", err)
+	}
+	return egress.New(egress.Config{Timeout: appTimeout, Loopback: u.Scheme == "http" && onThisMachine(u.Hostname())})
+}
+
+func onThisMachine(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && a.IsLoopback()
+}
+
+// sessionPeople tells the token authority who is signed in.
+type sessionPeople struct{ app *App }
+
+// BySession implements [token.People].
+func (p sessionPeople) BySession(ctx context.Context, user, session string) (token.Person, error) {
+	gate := account.NewGate(account.GateParts{Users: p.app.Accounts, Sessions: p.app.Sessions}, account.GateOptions{})
+	t, roles, err := gate.BySession(ctx, user, session)
+	if err != nil {
+		return token.Person{}, err
+	}
+	return token.Person{
+		User: t.Subject, Account: t.Account, Roles: roles, Permissions: t.Permissions, AMR: t.AMR, ACR: t.ACR, AuthTime: t.AuthTime,
+	}, nil
+}
