@@ -21,7 +21,7 @@ import (
 
 type serveCmd struct {
 	store
-	Roles     string `help:"Parts that this instance runs: all, or policy alone." default:"all" enum:"all,policy"`
+	Roles     string `help:"Parts that this instance runs: all, or some of account,login,token,policy,console." default:"all" placeholder:"all"`
 	ReadyFile string `help:"Write a file once everything listens." placeholder:"FILE" type:"path"`
 }
 
@@ -30,6 +30,10 @@ func (cmd serveCmd) Run(ctx context.Context, c *console) error {
 	cfg, err := cmd.load(c)
 	if err != nil {
 		return err
+	}
+	roles, err := app.ParseRoles(cmd.Roles)
+	if err != nil {
+		return usageError{err}
 	}
 	level := startLog(c.err, cfg)
 	collectLess()
@@ -40,7 +44,7 @@ func (cmd serveCmd) Run(ctx context.Context, c *console) error {
 	defer a.Close()
 	stop := onHangup(ctx, func() { cmd.reload(a, c, level) })
 	defer stop()
-	return a.Serve(ctx, app.Roles(cmd.Roles), func(l app.Listening) error {
+	return a.Serve(ctx, roles, func(l app.Listening) error {
 		slog.InfoContext(ctx, "instance started", "version", app.Version(), "store", a.DB.Dialect().String(),
 			"public", addrs(l.Public), "internal", addrs(l.Internal), "operations", addrs(l.Operations), "policy", addrs(l.Policy))
 		if cmd.ReadyFile == "" {

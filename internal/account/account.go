@@ -94,6 +94,7 @@ func Permissions() []ticket.Permission {
 		{Name: "users:read", Text: "see users, roles and memberships"},
 		{Name: "users:write", Text: "create, change and disable users and give them roles"},
 		{Name: "accounts:write", Node: true, Text: "create accounts (tenants)"},
+		{Name: "auth:login", Node: true, Text: "service keys: ask for sign-ins and sessions of all users, as login does in a process of its own"},
 		{Name: "auth:oauth", Node: true, Text: "service keys: tell who signed in at a provider that the key lists"},
 	}
 }

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -492,4 +493,38 @@ func (g *Gate) Invite(ctx context.Context, n NewUser) (User, error) {
 // The caller may change the user.
 func (g *Gate) ResetFactors(ctx context.Context, user string) error {
 	return g.users.changeUser(ctx, user, func(tx *db.Tx, u User) error { return g.dropFactors(ctx, tx, u) })
+}
+
+// Run deletes links that expired, until ctx ends.
+func (g *Gate) Run(ctx context.Context) error {
+	tick := time.NewTicker(pruneLinksEvery)
+	defer tick.Stop()
+	for {
+		if err := g.pruneLinks(ctx); err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "expired links were not deleted", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+const (
+	pruneLinksEvery = 10 * time.Minute
+	pruneLinksBatch = 500
+)
+
+func (g *Gate) pruneLinks(ctx context.Context) error {
+	for {
+		var n int64
+		err := g.users.db.Update(ctx, func(tx *db.Tx) (err error) {
+			n, err = pruneLinks(ctx, tx, g.now().AddDate(0, 0, -1), pruneLinksBatch)
+			return err
+		})
+		if err != nil || n < pruneLinksBatch {
+			return err
+		}
+	}
 }

@@ -24,6 +24,7 @@ import (
 	"signet/internal/node"
 	"signet/internal/notify"
 	"signet/internal/ops"
+	"signet/internal/page"
 	"signet/internal/push"
 	"signet/internal/seal"
 	"signet/internal/ticket"
@@ -47,6 +48,9 @@ type App struct {
 	Tokens      *token.Authority
 	Clients     *token.Clients
 	Codes       *token.Codes
+	Passkeys    *account.Passkeys
+	Gate        *account.Gate
+	Site        *page.Site
 	Credentials *account.Credentials
 	Sessions    *account.Sessions
 	Limits      *limit.SQL
@@ -166,7 +170,7 @@ func (a *App) build() error {
 	a.Tokens = token.New(a.DB, a.Seal, a.Bus, a.Audit, token.Options{Issuer: a.Config.Server.Origin, Now: now})
 	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, now)
 	a.Codes = token.NewCodes(a.DB, a.Tokens, token.CodeOptions{People: sessionPeople{a}, Audit: a.Audit, Post: post, Now: now})
-	return nil
+	return a.buildGate()
 }
 
 // Close sends the mails that still wait, for a few seconds, and closes the store.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,6 +44,7 @@ type Ready struct {
 	Policy     string  `json:"policy"`
 	Operations string  `json:"operations"`
 	DNS        string  `json:"dns"`
+	AdminLink  string  `json:"admin_link"`
 	User       DevUser `json:"user"`
 	APIToken   string  `json:"api_token"`
 	ServiceKey string  `json:"service_key"`
@@ -50,7 +53,8 @@ type Ready struct {
 
 // DevUser is the seeded user.
 type DevUser struct {
-	Email string `json:"email"`
+	Email    string `json:"email"`
+	Password string `json:"password"`
 }
 
 // DevMail is what the seeded user signs mail with. Key files are PEM PKCS#8.
@@ -73,6 +77,7 @@ func DevConfig(ctx context.Context, o DevOptions) config.Config {
 	if six := net.JoinHostPort("::1", strconv.Itoa(o.BasePort)); canListen(ctx, six) {
 		c.Server.Listen = append(c.Server.Listen, six)
 	}
+	c.Account.SignUp = "open"
 	c.Authroute.Policy.Listen = port(2)
 	c.Authroute.Domains = map[string]config.Domain{devDomain: {Mode: "enforce", V1: "accept", Stale: "reject"}}
 	c.Authroute.Audiences = []string{"localhost"}
@@ -102,6 +107,13 @@ func (a *App) Seed(ctx context.Context) (Ready, error) {
 		}
 		err = WriteReady(path, r)
 	}
+	if err != nil {
+		return r, err
+	}
+	// Good for an hour: each start makes a new one.
+	if r.AdminLink, err = a.Gate.SetupLink(a.AsOperator(ctx), devEmail); err != nil {
+		return r, err
+	}
 	s := a.Config.Server
 	r.Data, r.Public = s.DataDir, s.Origin
 	r.Internal, r.Operations = "http://"+s.InternalListen, "http://"+s.OperationsListen
@@ -122,9 +134,12 @@ func (a *App) seed(ctx context.Context) (r Ready, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.User, r.APIToken = DevUser{Email: devEmail}, token
+	r.User, r.APIToken = DevUser{Email: devEmail, Password: strings.ToLower(rand.Text())}, token
+	if err := a.Credentials.SetPassword(a.AsOperator(ctx), u.ID, "", r.User.Password); err != nil {
+		return r, err
+	}
 	_, r.ServiceKey, err = a.Accounts.CreateKey(a.AsOperator(ctx), account.NewKey{
-		Name: "dev", Permissions: []string{"auth:oauth"}, Providers: []string{"*"},
+		Name: "dev", Permissions: []string{"auth:login", "auth:oauth"}, Providers: []string{"*"},
 	})
 	if err != nil {
 		return r, err

@@ -24,7 +24,7 @@ func (a *App) ServeDev(ctx context.Context, ready func() error) error {
 	group.Go(func() error { return a.serveDNS(ctx, conn) })
 	group.Go(func() error {
 		defer cancel()
-		return a.Serve(ctx, AllRoles, func(Listening) error { return ready() })
+		return a.Serve(ctx, AllRoles(), func(Listening) error { return ready() })
 	})
 	return group.Wait()
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"signet/internal/account"
 	"signet/internal/egress"
 	"signet/internal/token"
 )
@@ -37,8 +36,7 @@ type sessionPeople struct{ app *App }
 
 // BySession implements [token.People].
 func (p sessionPeople) BySession(ctx context.Context, user, session string) (token.Person, error) {
-	gate := account.NewGate(account.GateParts{Users: p.app.Accounts, Sessions: p.app.Sessions}, account.GateOptions{})
-	t, roles, err := gate.BySession(ctx, user, session)
+	t, roles, err := p.app.Gate.BySession(ctx, user, session)
 	if err != nil {
 		return token.Person{}, err
 	}

@@ -27,14 +27,13 @@ const proofCap = 3_000_000
 type mail struct {
 	verdicts *authroute.Verdicts
 	policy   *authroute.Policy
-	checks   []ops.Check
 }
 
 // newMail adds to in what judging needs beside the listeners.
 func (a *App) newMail(ctx context.Context, in *instance) (*mail, error) {
 	c, now := a.Config.Authroute, time.Now
 	m := &mail{}
-	guard, err := a.newGuard(ctx, in, m)
+	guard, err := a.newGuard(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +55,6 @@ func (a *App) newMail(ctx context.Context, in *instance) (*mail, error) {
 		MaxConnections: c.Policy.MaxConnections, Deadline: c.Policy.Deadline.D(), Drain: a.Config.Server.Drain.D(), Domain: a.Domains.OfSender,
 	}, verifier, m.verdicts, a.mailMetrics)
 	in.workers = append(in.workers, a.Keys.Run, a.Domains.Run, a.Bypass.Run, m.verdicts.Run)
-	m.checks = append(m.checks, ops.Check{Name: "database", Run: a.DB.Ping})
 	for _, load := range []func(context.Context) error{a.Keys.Load, a.Domains.Load, a.Bypass.Load} {
 		if err := load(ctx); err != nil {
 			return nil, err
@@ -68,7 +66,7 @@ func (a *App) newMail(ctx context.Context, in *instance) (*mail, error) {
 // newGuard returns the guard of one-time values: in Redis where one is configured,
 // else where the one instance of a SQLite store writes them fastest, or in the
 // database that several share. All of them know the values after a restart too.
-func (a *App) newGuard(ctx context.Context, in *instance, m *mail) (*once.Guard, error) {
+func (a *App) newGuard(ctx context.Context, in *instance) (*once.Guard, error) {
 	// One key alone must not take the room of all others.
 	space := once.Space{Name: authroute.ReplaySpace, Cap: proofCap, Quota: proofCap / 10}
 	url := a.Config.Redis.URL.Reveal()
@@ -90,7 +88,7 @@ func (a *App) newGuard(ctx context.Context, in *instance, m *mail) (*once.Guard,
 	if err != nil {
 		return nil, fmt.Errorf("redis.url: %w", err)
 	}
-	m.checks = append(m.checks, ops.Check{Name: "redis", Run: func(ctx context.Context) error { _, err := r.Birth(ctx); return err }})
+	in.checks = append(in.checks, ops.Check{Name: "redis", Run: func(ctx context.Context) error { _, err := r.Birth(ctx); return err }})
 	guard := once.New(a.DB, r, sql, space)
 	leases := lease.New(a.DB, a.name())
 	in.workers = append(in.workers, func(ctx context.Context) error {

@@ -24,7 +24,7 @@ func TestRefusalsAreOnRecord(t *testing.T) {
 	ctx := ticket.With(t.Context(), &ticket.Ticket{Kind: ticket.User, Subject: "usr_x"})
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPut, "/api/v1/x?token=geheim", nil))
 
-	rows, _, err := a.Audit.List(t.Context(), audit.Filter{Action: "api.refuse"}, "")
+	rows, _, err := a.Audit.List(a.AsOperator(t.Context()), audit.Filter{Action: "api.refuse"}, "")
 	if err != nil || len(rows) != 1 {
 		t.Fatalf("got %d rows, %v, want 1", len(rows), err)
 	}

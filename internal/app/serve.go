@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"signet/internal/account"
+	"signet/internal/authapi"
 	"signet/internal/authroute"
 	"signet/internal/config"
 	"signet/internal/ops"
@@ -23,15 +24,6 @@ import (
 type Listening struct {
 	Public, Internal, Operations, Policy []string
 }
-
-// Roles are the parts that an instance runs.
-type Roles string
-
-// The roles that there are.
-const (
-	AllRoles   Roles = "all"
-	PolicyRole Roles = "policy" // only Postfix is answered
-)
 
 // Serve runs the instance until ctx ends, then drains: listeners close, work in
 // hand ends, queues are flushed, all within server.drain. ready is called once
@@ -82,6 +74,7 @@ type instance struct {
 	doors     []func(ctx context.Context) error // answer callers
 	workers   []func(ctx context.Context) error // do what was handed to them
 	closers   []func() error
+	checks    []ops.Check // of readiness
 }
 
 func (in *instance) close() {
@@ -101,76 +94,109 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 	}()
 	observe := ops.NewHTTP(a.metrics)
 	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run, a.Limits.Run, a.Post.Run)
-	mail, err := a.newMail(ctx, in)
-	if err != nil {
-		return in, err
-	}
-	if roles == AllRoles {
-		if err := a.openDoors(ctx, in, mail, observe); err != nil {
+	in.checks = append(in.checks, ops.Check{Name: "database", Run: a.DB.Ping})
+	var m *mail
+	if roles.has(PolicyRole, AccountRole) {
+		if m, err = a.newMail(ctx, in); err != nil {
 			return in, err
 		}
 	}
-	err = a.openHTTP(ctx, in, "operations", []string{a.Config.Server.OperationsListen}, ops.Routes(a.metrics, mail.checks...),
-		observe, &in.listening.Operations)
-	if err != nil {
+	if err := a.openDoors(ctx, in, roles, m, observe); err != nil {
 		return in, err
 	}
-	return in, mail.openPolicy(ctx, in, a.Config.Authroute.Policy)
+	err = a.openHTTP(ctx, in, listener{name: "operations", addresses: []string{a.Config.Server.OperationsListen}, bound: &in.listening.Operations},
+		ops.Routes(a.metrics, in.checks...), observe)
+	if err != nil || !roles.has(PolicyRole) {
+		return in, err
+	}
+	return in, m.openPolicy(ctx, in, a.Config.Authroute.Policy)
 }
 
 // openDoors binds the listeners of people and programs: public and internal.
-func (a *App) openDoors(ctx context.Context, in *instance, m *mail, observe *ops.HTTP) error {
+func (a *App) openDoors(ctx context.Context, in *instance, roles Roles, m *mail, observe *ops.HTTP) error {
+	if roles.has(AccountRole) {
+		in.workers = append(in.workers, a.Sessions.Run, a.Gate.Run)
+		internal := http.NewServeMux()
+		authapi.Routes(internal, a.Gate, a.Gate.Person)
+		l := listener{name: "internal", addresses: []string{a.Config.Server.InternalListen}, bound: &in.listening.Internal}
+		if err := a.openHTTP(ctx, in, l, internal, observe); err != nil {
+			return err
+		}
+	}
+	if !roles.has(AccountRole, LoginRole, TokenRole) {
+		return nil
+	}
 	public := http.NewServeMux()
-	a.mountPublic(public, m)
-	in.workers = append(in.workers, a.Tokens.Run, a.Sessions.Run, a.Codes.Run)
-	err := a.openHTTP(ctx, in, "public", a.Config.Server.Listen, public, observe, &in.listening.Public)
-	if err != nil {
+	l := listener{name: "public", addresses: a.Config.Server.Listen, bound: &in.listening.Public}
+	if err := a.mountPublic(public, in, &l, roles, m); err != nil {
 		return err
 	}
-	// The service API of login and accounts comes here; until then every path is unknown.
-	return a.openHTTP(ctx, in, "internal", []string{a.Config.Server.InternalListen}, http.NewServeMux(), observe, &in.listening.Internal)
+	return a.openHTTP(ctx, in, l, public, observe)
 }
 
-// openHTTP binds the listeners of one mux; their servers are doors.
-func (a *App) openHTTP(ctx context.Context, in *instance, name string, listen []string, mux *http.ServeMux, observe *ops.HTTP, bound *[]string) error {
+// mountPublic mounts what the public listener serves in these roles.
+func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles Roles, m *mail) error {
+	in.workers = append(in.workers, a.Tokens.Run, a.Codes.Run)
+	if roles.has(AccountRole) {
+		authroute.Routes(web.API(mux, "Signet", Version()), mux, authroute.Services{
+			Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
+			List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,
+		})
+	}
+	if roles.has(TokenRole) {
+		token.Routes(mux, a.Tokens)
+		token.HandoffRoutes(mux, a.Codes, a.Clients)
+	}
+	if roles.has(LoginRole) {
+		pages, outside, err := a.newLogin()
+		if err != nil {
+			return err
+		}
+		pages.Routes(mux)
+		a.Site.Routes(mux)
+		in.workers = append(in.workers, pages.Run, outside.Run)
+		l.inner = append(l.inner, pages.Sessions)
+	}
+	return nil
+}
+
+// listener is one HTTP listener with its addresses.
+type listener struct {
+	name      string
+	addresses []string
+	bound     *[]string        // gets what they are bound to
+	inner     []web.Middleware // around the mux, after API tokens and service keys
+}
+
+// openHTTP binds the addresses of one mux; their servers are doors.
+func (a *App) openHTTP(ctx context.Context, in *instance, l listener, mux *http.ServeMux, observe *ops.HTTP) error {
 	s := a.Config.Server
 	h, err := web.Wrap(mux, web.Options{
 		Hosts: append([]string{s.Origin}, s.Names...), Proxies: config.Prefixes(s.TrustedProxies),
-		Observe: observe.Of(name), Limiter: newEdge(),
-		Inner: []web.Middleware{
+		Observe: observe.Of(l.name), Limiter: newEdge(),
+		Inner: append([]web.Middleware{
 			recordRefusals(a.Audit, http.StatusUnauthorized), // nobody is proven yet
 			web.Authenticate(account.NewAuthenticator(a.Accounts)),
-			recordRefusals(a.Audit, http.StatusForbidden),
-		},
+		}, append(l.inner, recordRefusals(a.Audit, http.StatusForbidden))...),
 	})
 	if err != nil {
 		return err
 	}
 	o := web.ServerOptions{Drain: s.Drain.D()}
-	if name == "public" && s.TLSCertFile != "" {
+	if l.name == "public" && s.TLSCertFile != "" {
 		if o.TLS, err = tlsConfig(s.TLSCertFile, s.TLSKeyFile); err != nil {
 			return err
 		}
 	}
-	for _, address := range listen {
-		l, err := bind(ctx, in, "server listener "+name, "tcp", address)
+	for _, address := range l.addresses {
+		bound, err := bind(ctx, in, "server listener "+l.name, "tcp", address)
 		if err != nil {
 			return err
 		}
-		*bound = append(*bound, l.Addr().String())
-		in.doors = append(in.doors, web.NewServer(name, l, h, o).Run) //nolint:contextcheck // Run gets it
+		*l.bound = append(*l.bound, bound.Addr().String())
+		in.doors = append(in.doors, web.NewServer(l.name, bound, h, o).Run) //nolint:contextcheck // Run gets it
 	}
 	return nil
-}
-
-// mountPublic mounts everything that the public listener serves.
-func (a *App) mountPublic(mux *http.ServeMux, m *mail) {
-	authroute.Routes(web.API(mux, "Signet", Version()), mux, authroute.Services{
-		Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
-		List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,
-	})
-	token.Routes(mux, a.Tokens)
-	token.HandoffRoutes(mux, a.Codes, a.Clients)
 }
 
 // bind opens a listener that closes with the instance.

@@ -76,7 +76,7 @@ func TestOneProcessServesASQLiteStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if err := a.Serve(t.Context(), AllRoles, func(Listening) error { return nil }); err == nil {
+	if err := a.Serve(t.Context(), AllRoles(), func(Listening) error { return nil }); err == nil {
 		t.Error("a second one serves")
 	}
 }

@@ -95,9 +95,17 @@ type Mail struct {
 
 // Login is where people may sign in besides here.
 type Login struct {
+	Account LoginAccount `yaml:"account"`
+
 	GitHub GitHub          `yaml:"github"`
 	Google Google          `yaml:"google"`
 	OIDC   map[string]OIDC `yaml:"oidc" item:"NAME" doc:"OpenID Connect providers by the name that stands in their callback, https://ORIGIN/login/callback/NAME. Keys of a provider that the file names may come from the environment: SIGNET_LOGIN_OIDC_NAME_CLIENT_SECRET_FILE"`
+}
+
+// LoginAccount is where users are asked for, where that is another process.
+type LoginAccount struct {
+	URL string `yaml:"url" doc:"Internal listener of the instance with the role account, such as http://10.0.0.5:8090; empty: this process itself"`
+	Key Secret `yaml:"key" doc:"Service key with auth:login and auth:oauth, for every provider that is offered"`
 }
 
 // GitHub is sign-in at GitHub or GitHub Enterprise Server.

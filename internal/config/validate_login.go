@@ -43,6 +43,12 @@ func (m *Mail) validate() (problems []error) {
 func notASCII(r rune) bool { return r > unicode.MaxASCII }
 
 func (l *Login) validate() (problems []error) {
+	if (l.Account.URL == "") != (l.Account.Key == "") {
+		problems = append(problems, errors.New("login.account.url, login.account.key: want both or neither"))
+	}
+	if u, err := url.Parse(l.Account.URL); l.Account.URL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		problems = append(problems, errors.New("login.account.url: want an address such as http://10.0.0.5:8090"))
+	}
 	problems = appendIf(problems, checkProvider("login.github", l.GitHub.ClientID, l.GitHub.ClientSecret))
 	problems = appendIf(problems, checkBase("login.github.baseUrl", l.GitHub.BaseURL))
 	problems = appendIf(problems, checkProvider("login.google", l.Google.ClientID, l.Google.ClientSecret))

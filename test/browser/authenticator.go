@@ -1,0 +1,41 @@
+package browser
+
+import (
+	"github.com/chromedp/cdproto/webauthn"
+)
+
+// Authenticator is a device of the user that makes passkeys: internal, with resident
+// keys, which verifies its user and confirms by itself.
+type Authenticator struct {
+	tab *Tab
+	id  webauthn.AuthenticatorID
+}
+
+// Authenticator gives the tab's browser a device.
+func (b *Tab) Authenticator() *Authenticator {
+	b.t.Helper()
+	call(b, webauthn.Enable, webauthn.EnableParams{})
+	res := call(b, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}})
+	return &Authenticator{tab: b, id: res.AuthenticatorID}
+}
+
+// Passkeys returns how many passkeys the device has.
+func (a *Authenticator) Passkeys() int {
+	a.tab.t.Helper()
+	return len(call(a.tab, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials)
+}
+
+// Verifies says whether the device will verify its user from now on.
+func (a *Authenticator) Verifies(yes bool) {
+	a.tab.t.Helper()
+	call(a.tab, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: a.id, IsUserVerified: yes})
+}
+
+// Remove takes the device away.
+func (a *Authenticator) Remove() {
+	a.tab.t.Helper()
+	call(a.tab, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: a.id})
+}
