@@ -68,9 +68,11 @@ func (p *Post) words(m Message) (subject, text string, err error) {
 	}
 	texts := p.texts.Choose(m.Locale)
 	_, host, _ := strings.Cut(p.o.Origin, "://")
-	values := []any{"Host", host, "Origin", p.o.Origin}
+	values := []any{"Host", host, "Origin", p.o.Origin, "Account", host} // the system account has no name
 	for name, v := range m.Values {
-		values = append(values, name, plain(v))
+		if v != "" || name != "Account" {
+			values = append(values, name, plain(v))
+		}
 	}
 	parts := []string{texts.T("mail."+m.What+".text", values...)}
 	if link != "" {

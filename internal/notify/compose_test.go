@@ -158,6 +158,13 @@ func TestAMessageOfNoKnownTextIsNotSent(t *testing.T) {
 	}
 }
 
+func TestAnInvitationToNoNamedAccountNamesTheHost(t *testing.T) {
+	all := written(t, notify.Message{To: []string{"alice@example.org"}, What: notify.Setup, Link: link, Values: map[string]any{"Account": ""}})
+	if len(all) != 1 || all[0].subject != "You are invited to auth.example.org" {
+		t.Errorf("got %v", all)
+	}
+}
+
 func TestMessageIDsDiffer(t *testing.T) {
 	m := notify.Message{To: []string{"alice@example.org"}, What: notify.MFAOn}
 	all := written(t, m, m)
