@@ -22,7 +22,7 @@ import (
 	"signet/internal/web"
 )
 
-//go:embed pages
+//go:embed all:pages
 var embedded embed.FS
 
 // App is a relying app, as login needs it.

@@ -26,7 +26,7 @@ func (b *Tab) Look(name string) {
 			Width: l.width, Height: 900, DeviceScaleFactor: 1, Mobile: l.width < 500,
 		})
 		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 		})
 		b.Shot(name + "-" + l.name)
 		if l.width < 500 {
