@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// errCode means that the code was used, is too old, or is not this browser's.
+var errCode = errors.New("the code gives nothing")
+
+// client talks to Signet. It follows no redirect: the secret must go nowhere else.
+var client = &http.Client{
+	Timeout:       10 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// signIn redeems a code, and returns who is signed in.
+func (a *app) signIn(r *http.Request, code, verifier string) (session, error) {
+	token, roles, err := a.redeem(r.Context(), code, verifier)
+	if err != nil {
+		return session{}, err
+	}
+	c, err := a.tokens.access(r.Context(), token, a.audience)
+	if err != nil {
+		return session{}, err
+	}
+	if c.Client != a.clientID {
+		return session{}, errors.New("the access token is another client's")
+	}
+	return session{
+		User: c.Subject, Account: c.Account, Roles: roles, Permissions: c.Permissions,
+		AMR: c.AMR, ACR: c.ACR, AuthTime: time.Unix(c.AuthTime, 0).UTC(), sid: c.Session,
+	}, nil
+}
+
+// redeem gives Signet the code, the verifier and this app's secret for an access token.
+// It is good for five minutes: what this app needs of it, it keeps in its own session.
+func (a *app) redeem(ctx context.Context, code, verifier string) (token string, roles []string, err error) {
+	body, err := json.Marshal(map[string]string{"nonce": code, "verifier": verifier})
+	if err != nil {
+		return "", nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.signet+"/handoff/redeem", bytes.NewReader(body))
+	if err != nil {
+		return "", nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	// Each form-encoded first (RFC 6749, section 2.3.1).
+	req.SetBasicAuth(url.QueryEscape(a.clientID), url.QueryEscape(a.secret))
+	res, err := client.Do(req)
+	if err != nil {
+		return "", nil, err
+	}
+	defer res.Body.Close()
+	switch res.StatusCode {
+	case http.StatusOK:
+	case http.StatusBadRequest:
+		return "", nil, errCode
+	default: // 401 is a wrong secret: the operator's to repair, not the user's
+		return "", nil, fmt.Errorf("redeem: Signet answered %s", res.Status)
+	}
+	var out struct {
+		AccessToken string   `json:"access_token"`
+		Roles       []string `json:"roles"`
+	}
+	err = json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&out)
+	return out.AccessToken, out.Roles, err
+}
