@@ -72,6 +72,8 @@ type Closers struct {
 	UserDisabled func(ctx context.Context, tx *db.Tx, user string) error
 	// AddressRemoved ends everything that the user could do for the address.
 	AddressRemoved func(ctx context.Context, tx *db.Tx, user, address string) error
+	// AccountSwitched is called once an account was disabled or enabled; nil is nobody.
+	AccountSwitched func()
 }
 
 // Service keeps accounts and users.
@@ -93,7 +95,7 @@ func Permissions() []ticket.Permission {
 	return []ticket.Permission{
 		{Name: "users:read", Text: "see users, roles and memberships"},
 		{Name: "users:write", Text: "create, change and disable users and give them roles"},
-		{Name: "accounts:write", Node: true, Text: "create accounts (tenants)"},
+		{Name: "accounts:write", Node: true, Text: "see, create and disable accounts (tenants)"},
 		{Name: "auth:login", Node: true, Text: "service keys: ask for sign-ins and sessions of all users, as login does in a process of its own"},
 		{Name: "auth:oauth", Node: true, Text: "service keys: tell who signed in at a provider that the key lists"},
 	}

@@ -527,3 +527,44 @@ func TestIdentitiesAreShownInTheirAccountOnly(t *testing.T) {
 		}
 	})
 }
+
+// A tenant's administrator may write any address beside a user: whoever owns the
+// mailbox must not come out as that user, nor the user as them.
+func TestOnlyProvenAddressesAreMatched(t *testing.T) {
+	verified := func(provider, sub, email string) authapi.OAuthRequest {
+		return authapi.OAuthRequest{Provider: provider, ProviderSub: sub, Email: email, EmailVerified: true}
+	}
+	eachOutside(t, "open", func(t *testing.T, o *outside) {
+		o.tenants(t)
+		o.person(t, "boss@acme.example", "acme", account.Administrator)
+		boss := o.as(t, "boss@acme.example")
+		vouched, err := o.CreateUser(boss, account.NewUser{Email: "vouched@example.org"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.AddAddress(boss, vouched.ID, "added@example.org"); err != nil {
+			t.Fatal(err)
+		}
+		for n, email := range []string{"vouched@example.org", "added@example.org"} {
+			if _, err := o.Resolve(o.login, verified("google", string(rune('1'+n)), email), nil); !errors.Is(err, account.ErrLinkRequired) {
+				t.Errorf("%s: got %v, want ErrLinkRequired", email, err)
+			}
+		}
+		if err := o.AddAddress(o.admin, vouched.ID, "proven@example.org"); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := o.Resolve(o.login, verified("google", "3", "proven@example.org"), nil); err != nil || !r.Linked || r.User.ID != vouched.ID {
+			t.Errorf("an address of the operator: got %+v, %v", r, err)
+		}
+		r, err := o.Resolve(o.login, verified("google", "4", "new@example.org"), nil)
+		if err != nil || !r.Created {
+			t.Fatalf("sign-up: got %+v, %v", r, err)
+		}
+		if again, err := o.Resolve(o.login, verified("github", "4", "new@example.org"), nil); err != nil || again.User.ID != r.User.ID {
+			t.Errorf("an address that the provider verified at sign-up: got %+v, %v", again, err)
+		}
+		if p, err := o.ListUsers(o.admin, account.ListUsers{Query: r.User.DisplayName}); err != nil || len(p.Users) != 1 {
+			t.Errorf("who signed up is found by name: got %+v, %v", p, err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,9 @@ type Resolution struct {
 //  2. the user LinkToUserID, and nobody else where it is set: person must be that very
 //     user's ticket (ErrLinkTicket, ErrLinkOther), with an AuthTime of the last 5
 //     minutes (ErrStepUp); ErrLinked where the identity is another's;
-//  3. the user who verified the address that the provider verified, unless they have
-//     another identity of that provider or a permission of the node (ErrLinkRequired);
+//  3. the user who verified the address that the provider verified, unless nobody but a
+//     tenant's administrator vouched for it, or they have another identity of that
+//     provider or a permission of the node (ErrLinkRequired);
 //  4. a new user, where sign-up is open, in an account of their own and without roles
 //     (ErrSignUpClosed, ErrInvited). The address counts as verified where the provider
 //     verified it.
@@ -149,8 +151,9 @@ func (s *Identities) ownerOfVerified(ctx context.Context, tx *db.Tx, req authapi
 	return u, s.safeToMatch(ctx, tx, u.ID, req)
 }
 
-// safeToMatch refuses users whom an address alone must not open: those who use the
-// provider as somebody else, and those who hold a permission of the node.
+// safeToMatch refuses users whom an address alone must not open: those whose address the
+// mailbox never proved, those who use the provider as somebody else, and those who hold
+// a permission of the node.
 func (s *Identities) safeToMatch(ctx context.Context, tx *db.Tx, user string, req authapi.OAuthRequest) error {
 	have, err := identities(ctx, tx, user)
 	if err != nil {
@@ -163,6 +166,9 @@ func (s *Identities) safeToMatch(ctx context.Context, tx *db.Tx, user string, re
 		case i.Provider == req.Provider:
 			return ErrLinkRequired
 		}
+	}
+	if proven, err := isProven(ctx, tx, user, req.Email); err != nil || !proven {
+		return cmp.Or(err, error(ErrLinkRequired))
 	}
 	held, err := memberships(ctx, tx, user)
 	if err != nil {
@@ -205,8 +211,14 @@ func (s *Identities) signUp(ctx context.Context, tx *db.Tx, req authapi.OAuthReq
 	if err := insertNewcomer(ctx, tx, u, acc.ID, req); err != nil {
 		return Resolution{}, err
 	}
+	if err := setName(ctx, tx, u.ID, u.DisplayName); err != nil {
+		return Resolution{}, err
+	}
 	if req.EmailVerified {
 		u.Addresses = []string{req.Email}
+		if err := proveAddress(ctx, tx, u.ID, req.Email); err != nil {
+			return Resolution{}, err
+		}
 	}
 	if err := s.accounts.record(ctx, tx, "user.create", u.ID, map[string]any{"account": acc.ID, "provider": req.Provider}); err != nil {
 		return Resolution{}, err

@@ -68,16 +68,6 @@ func insertRole(ctx context.Context, tx *db.Tx, account, name string, permission
 	return err
 }
 
-func findRole(ctx context.Context, tx *db.Tx, account, name string) (id string, permissions []string, err error) {
-	var p db.JSON[[]string]
-	err = tx.QueryRowContext(ctx, `SELECT id, permissions FROM roles WHERE account_id = $1 AND name = $2`, account, name).
-		Scan(&id, &p)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil, ErrNoRole.At("role")
-	}
-	return id, p.V, err
-}
-
 // hasAdministrator reports whether somebody who may act is an administrator.
 func hasAdministrator(ctx context.Context, tx *db.Tx, account string) (bool, error) {
 	var n int
@@ -92,8 +82,9 @@ func hasAdministrator(ctx context.Context, tx *db.Tx, account string) (bool, err
 // insertUser adds a user with one verified address and a membership. It reports
 // whether the address is another's.
 func insertUser(ctx context.Context, tx *db.Tx, u User, account, email string) (taken bool, err error) {
-	if _, err := tx.ExecContext(ctx, `INSERT INTO users (id, display_name, created_at) VALUES ($1, $2, $3)`,
-		u.ID, u.DisplayName, u.Created); err != nil {
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO users (id, display_name, sort_name, created_at) VALUES ($1, $2, $3, $4)`,
+		u.ID, u.DisplayName, sortName(u.DisplayName), u.Created); err != nil {
 		return false, err
 	}
 	if taken, err := insertAddress(ctx, tx, u.ID, email, u.Created); err != nil || taken {
@@ -104,10 +95,11 @@ func insertUser(ctx context.Context, tx *db.Tx, u User, account, email string) (
 	return false, err
 }
 
+// insertAddress adds a verified address, which counts as proven where the operator adds it.
 func insertAddress(ctx context.Context, tx *db.Tx, user, address string, at time.Time) (taken bool, err error) {
 	res, err := tx.ExecContext(ctx, `
-		INSERT INTO user_emails (user_id, address, created_at, verified_at) VALUES ($1, $2, $3, $3)
-		ON CONFLICT DO NOTHING`, user, address, at)
+		INSERT INTO user_emails (user_id, address, created_at, verified_at, proven) VALUES ($1, $2, $3, $3, $4)
+		ON CONFLICT DO NOTHING`, user, address, at, vouched(ctx))
 	if err != nil {
 		return false, err
 	}
@@ -247,16 +239,18 @@ func tokensOf(ctx context.Context, tx *db.Tx, user string, now time.Time) ([]Tok
 	return all, rows.Err()
 }
 
-func revokeToken(ctx context.Context, tx *db.Tx, id, owner string, at time.Time) error {
-	res, err := tx.ExecContext(ctx, `
-		UPDATE api_tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL AND ($3 = '' OR user_id = $3)`, at, id, owner)
-	if err != nil {
-		return err
+// tokenOwner returns the user of a token that is not revoked.
+func tokenOwner(ctx context.Context, tx *db.Tx, id string) (user string, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT user_id FROM api_tokens WHERE id = $1 AND revoked_at IS NULL`, id).Scan(&user)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNoToken
 	}
-	if n, _ := res.RowsAffected(); n == 0 {
-		return ErrNoToken
-	}
-	return nil
+	return user, err
+}
+
+func revokeToken(ctx context.Context, tx *db.Tx, id string, at time.Time) error {
+	return oneRow(ErrNoToken)(tx.ExecContext(ctx, `
+		UPDATE api_tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL`, at, id))
 }
 
 func revokeTokens(ctx context.Context, tx *db.Tx, user string, at time.Time) error {

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -96,22 +97,41 @@ func (s *Service) ListTokens(ctx context.Context, user string) (all []Token, err
 	return all, err
 }
 
-// RevokeToken ends a token at once. A user may end their own, the operator anybody's.
+// RevokeToken ends a token at once. Users may end their own; others need users:write
+// and a user whom they may change.
 func (s *Service) RevokeToken(ctx context.Context, id string) error {
 	caller := ticket.From(ctx)
 	if caller == nil {
 		return ticket.ErrNone
 	}
-	owner := caller.Subject
-	if caller.Kind == ticket.System {
-		owner = ""
-	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := revokeToken(ctx, tx, id, owner, db.Now(s.now())); err != nil {
+		owner, err := tokenOwner(ctx, tx, id)
+		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, "token.revoke", id, nil)
+		if err := s.mayRevoke(ctx, tx, caller, owner); err != nil {
+			return err
+		}
+		if err := revokeToken(ctx, tx, id, db.Now(s.now())); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, "token.revoke", id, map[string]any{"user": owner})
 	})
+}
+
+// mayRevoke hides from who may not see a user that the token is there.
+func (s *Service) mayRevoke(ctx context.Context, tx *db.Tx, t *ticket.Ticket, owner string) error {
+	switch {
+	case t.Kind == ticket.System, t.Kind == ticket.User && t.Subject == owner:
+		return nil
+	case !t.May("users:write"):
+		return ErrNoToken
+	}
+	err := s.mayChange(ctx, tx, t, User{ID: owner})
+	if errors.Is(err, ErrNoUser) {
+		return ErrNoToken
+	}
+	return err
 }
 
 // NewKey is what a service key is created from.

@@ -149,60 +149,7 @@ func (s *Service) createUser(ctx context.Context, tx *db.Tx, acc Account, n NewU
 	return u, s.record(ctx, tx, "user.create", u.ID, map[string]any{"account": acc.ID, "roles": n.Roles})
 }
 
-// giveRole gives a role to a member. Nobody gives a role with a permission that
-// they lack themselves.
-func (s *Service) giveRole(ctx context.Context, tx *db.Tx, acc Account, user, name string) error {
-	id, stored, err := findRole(ctx, tx, acc.ID, name)
-	if err != nil {
-		return err
-	}
-	if t := ticket.From(ctx); t != nil && t.Kind != ticket.System {
-		for _, p := range s.expand(stored, acc.System) {
-			if err := t.Demand(p); err != nil {
-				return err
-			}
-		}
-	}
-	return insertMembershipRole(ctx, tx, acc.ID, user, id)
-}
-
-// CreateRole creates a role in an account. Permissions of the node need the
-// system account, and everybody may only give what they have.
-func (s *Service) CreateRole(ctx context.Context, account, name string, permissions []string) error {
-	t := ticket.From(ctx)
-	if err := t.Demand("users:write"); err != nil {
-		return err
-	}
-	if err := checkName("name", name); err != nil {
-		return err
-	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		acc, err := s.accountFor(ctx, tx, t, account)
-		if err != nil {
-			return err
-		}
-		for _, p := range permissions {
-			switch {
-			case !s.holdable(p, true):
-				return ErrPermission.At(p)
-			case !s.holdable(p, acc.System):
-				return ErrNodeOnly.At(p)
-			case !t.May(p):
-				return t.Demand(p)
-			}
-		}
-		err = insertRole(ctx, tx, acc.ID, name, permissions, db.Now(s.now()))
-		if db.IsUnique(err) {
-			return ErrTaken.At("name")
-		}
-		if err != nil {
-			return err
-		}
-		return s.record(ctx, tx, "role.create", name, map[string]any{"account": acc.ID, "permissions": permissions})
-	})
-}
-
-// AddAddress gives a user a further verified address.
+// AddAddress gives a user a further verified address: the caller vouches for it.
 func (s *Service) AddAddress(ctx context.Context, user, address string) error {
 	return s.changeUser(ctx, user, func(tx *db.Tx, u User) error {
 		a, err := FoldAddress("address", address)
@@ -250,11 +197,15 @@ func (s *Service) removeAddress(ctx context.Context, tx *db.Tx, u User, address 
 }
 
 // Disable closes every door to the user in one transaction: tokens, keys and what
-// the other capabilities hold. Enabling gives none of them back.
+// the other capabilities hold. Enabling gives none of them back. Only the operator may
+// disable the last administrator of the installation (ErrLastAdministrator).
 func (s *Service) Disable(ctx context.Context, user string) error {
 	return s.changeUser(ctx, user, func(tx *db.Tx, u User) error {
 		at := db.Now(s.now())
 		if err := setDisabled(ctx, tx, u.ID, db.OrNull(at)); err != nil {
+			return err
+		}
+		if err := s.notTheLast(ctx, tx, u); err != nil {
 			return err
 		}
 		if err := revokeTokens(ctx, tx, u.ID, at); err != nil {
@@ -265,6 +216,24 @@ func (s *Service) Disable(ctx context.Context, user string) error {
 		}
 		return s.record(ctx, tx, "user.disable", u.ID, nil)
 	})
+}
+
+// notTheLast refuses to leave the installation without an administrator, unless it is
+// the operator: they can make a new one, where an only one must be stopped.
+func (s *Service) notTheLast(ctx context.Context, tx *db.Tx, u User) error {
+	if ticket.From(ctx).Kind == ticket.System {
+		return nil
+	}
+	held, err := memberships(ctx, tx, u.ID)
+	if err != nil {
+		return err
+	}
+	for _, m := range held {
+		if m.system && slices.Contains(m.permissions, everything) {
+			return keepAdministrator(ctx, tx)
+		}
+	}
+	return nil
 }
 
 // Enable lets a disabled user act again, with new tokens and keys.
@@ -298,23 +267,22 @@ func (s *Service) changeUser(ctx context.Context, user string, fn func(tx *db.Tx
 	})
 }
 
-// mayChange refuses a user of another account, and one who is stronger than t.
+// mayChange refuses a user of another account, who is not even there, and one who is
+// stronger than t. What t may is in t's account: whatever they hold elsewhere is more.
 func (s *Service) mayChange(ctx context.Context, tx *db.Tx, t *ticket.Ticket, u User) error {
-	member := false
 	all, err := memberships(ctx, tx, u.ID)
 	if err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(all, func(m membership) bool { return m.account == t.Account }) {
+		return ErrNoUser
+	}
 	for _, m := range all {
-		member = member || m.account == t.Account
 		for _, p := range s.expand(m.permissions, m.system) {
-			if !t.May(p) {
+			if m.account != t.Account || !t.May(p) {
 				return ticket.ErrForbidden.Because("the user has %s, which you have not", p)
 			}
 		}
-	}
-	if !member {
-		return ErrNoUser
 	}
 	return nil
 }

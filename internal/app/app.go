@@ -150,6 +150,7 @@ func (a *App) build() error {
 		AddressRemoved: func(ctx context.Context, tx *db.Tx, user, address string) error {
 			return a.Registry.CloseAddress(ctx, tx, user, address)
 		},
+		AccountSwitched: func() { a.Bus.Publish(account.SessionsTopic) },
 	})
 	a.Identities = account.NewIdentities(a.Accounts, account.IdentityOptions{
 		SignUp:  a.Config.Account.SignUp,
