@@ -297,7 +297,11 @@ func (c *Codes) Run(ctx context.Context) error {
 	}
 }
 
-// Prune removes what nobody needs any more. Run calls it.
+// Prune removes what nobody needs any more, and looks again at the handoffs of the
+// last minutes. Run calls it every minute.
 func (c *Codes) Prune(ctx context.Context) error {
+	if err := c.catchUp(ctx); err != nil {
+		return err
+	}
 	return c.db.Update(ctx, func(tx *db.Tx) error { return pruneCodes(ctx, tx, c.now()) })
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"signet/internal/db"
+	"signet/internal/fault"
 )
 
 const (
@@ -27,6 +28,7 @@ const (
 	noticePause  = 10 * time.Minute // longest
 	noticeGiveUp = time.Hour        // after the session ended
 	noticeBatch  = 16               // sent at once
+	catchUpFor   = 3 * time.Minute  // longer than a transaction and a round of Prune
 )
 
 // logoutPayload is the claims set of a logout token (section 2.4). It has no nonce.
@@ -67,6 +69,33 @@ func (c *Codes) SessionsEnded(ctx context.Context, tx *db.Tx, ids []string) erro
 		}
 	}
 	tx.AfterCommit(func() { c.authority.bus.Publish(logoutTopic) })
+	return nil
+}
+
+// catchUp has clients hear of sessions that were handed to them while they were being
+// ended: neither transaction saw the other.
+func (c *Codes) catchUp(ctx context.Context) error {
+	var recent []notice
+	err := c.db.View(ctx, func(tx *db.Tx) (err error) {
+		recent, err = handedSince(ctx, tx, c.now().Add(-catchUpFor))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range recent {
+		_, err := c.people.BySession(ctx, n.user, n.session)
+		if err == nil {
+			continue
+		}
+		if k := fault.KindOf(err); k != fault.Unauthorized && k != fault.NotFound {
+			return err
+		}
+		err = c.db.Update(ctx, func(tx *db.Tx) error { return c.SessionsEnded(ctx, tx, []string{n.session}) })
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -30,6 +30,24 @@ func queueNotices(ctx context.Context, tx *db.Tx, session string, at time.Time) 
 	return err
 }
 
+// handedSince returns the sessions that reached a client since then, and their users.
+func handedSince(ctx context.Context, tx *db.Tx, since time.Time) ([]notice, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT session_id, user_id FROM oauth_session_clients WHERE created_at > $1`, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []notice
+	for rows.Next() {
+		var n notice
+		if err := rows.Scan(&n.session, &n.user); err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	return all, rows.Err()
+}
+
 // claimNotices takes notices that are due, oldest first. Nobody else gets them until
 // noticeClaim has passed.
 func claimNotices(ctx context.Context, tx *db.Tx, now time.Time) ([]notice, error) {

@@ -256,6 +256,32 @@ func TestSessionsThatDoNotEndAreNotToldOf(t *testing.T) {
 	})
 }
 
+// On PostgreSQL a session can be handed on while it is being ended: the transaction that
+// ends it does not see that.
+func TestAppHearsOfASessionThatEndedWhileItWasHandedOn(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		l := listen(t)
+		k := hearing(t, d, l)
+		look := func() int {
+			k.authority.advance(time.Minute)
+			if err := k.codes.Prune(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			k.notify(t)
+			return l.heard()
+		}
+		if got := look(); got != 0 {
+			t.Errorf("a session that lives: told %d times, want none", got)
+		}
+		delete(k.sessions, "ses_alice")
+		for _, when := range []string{"once it ended", "a minute later"} {
+			if got := look(); got != 1 {
+				t.Errorf("%s: told %d times, want once", when, got)
+			}
+		}
+	})
+}
+
 func TestRunTellsOfEndedSessionsAtOnce(t *testing.T) {
 	l := listen(t)
 	k := hearing(t, dbtest.SQLite(t), l)
