@@ -138,7 +138,9 @@ func (a *App) openDoors(ctx context.Context, in *instance, roles Roles, m *mail,
 func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles Roles, m *mail) error {
 	in.workers = append(in.workers, a.Tokens.Run, a.Codes.Run)
 	if roles.has(AccountRole) {
-		authroute.Routes(web.API(mux, "Signet", Version()), mux, authroute.Services{
+		api := web.API(mux, "Signet", Version())
+		account.AdminRoutes(api, account.Administration{Users: a.Accounts, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate})
+		authroute.Routes(api, mux, authroute.Services{
 			Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
 			List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,
 		})
