@@ -18,7 +18,10 @@ type adminCmd struct {
 	CreateToken    createTokenCmd    `cmd:"" help:"Create a personal API token for a user and print it once."`
 	RevokeToken    revokeTokenCmd    `cmd:"" help:"End a personal API token."`
 	CreateKey      createKeyCmd      `cmd:"" help:"Create a service key and print it once."`
-	User           userCmd           `cmd:"" help:"Show, disable and enable users; their addresses."`
+	User           userCmd           `cmd:"" help:"List, show and change users: addresses, roles, tokens, sessions."`
+	Role           roleCmd           `cmd:"" help:"List, create, change and delete roles."`
+	Account        accountCmd        `cmd:"" help:"List, create, disable and enable accounts (tenants)."`
+	Key            keyCmd            `cmd:"" help:"List and revoke service keys."`
 	Client         clientCmd         `cmd:"" help:"Create, list and disable OAuth clients (relying apps)."`
 	Permissions    permissionsCmd    `cmd:"" help:"List the permissions that a role can hold."`
 }
@@ -169,134 +172,6 @@ func (cmd createKeyCmd) Run(ctx context.Context, c *console) error {
 		}
 		return cmd.print(c, map[string]string{"key_id": id, "service_key": secret},
 			"key id       %s\nservice key  %s\n\nKeep the key: it is shown this once.", id, secret)
-	})
-}
-
-type userCmd struct {
-	Show          userShowCmd    `cmd:"" help:"Show a user."`
-	Disable       userDisableCmd `cmd:"" help:"Close every door to a user at once: tokens and mail keys."`
-	Enable        userEnableCmd  `cmd:"" help:"Let a disabled user act again, with new tokens and keys."`
-	AddAddress    addAddressCmd  `cmd:"" help:"Give a user a further verified address."`
-	RemoveAddress delAddressCmd  `cmd:"" help:"Take an address from a user, and the mail keys for it."`
-	Identities    identitiesCmd  `cmd:"" help:"List who a user is at identity providers."`
-	Unlink        unlinkCmd      `cmd:"" help:"Take an identity from a user; the last way to sign in stays."`
-}
-
-type oneUser struct {
-	store
-	User string `arg:"" help:"The user, by address or id."`
-}
-
-type userShowCmd struct {
-	oneUser
-	printed
-}
-
-// Run shows a user.
-func (cmd userShowCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		u, err := a.Accounts.FindUser(ctx, cmd.User)
-		if err != nil {
-			return err
-		}
-		state := "enabled"
-		if !u.Disabled.IsZero() {
-			state = "disabled since " + u.Disabled.Format(time.RFC3339)
-		}
-		return cmd.print(c, map[string]any{"user_id": u.ID, "display_name": u.DisplayName, "addresses": u.Addresses, "state": state},
-			"user       %s\nname       %q\naddresses  %q\nstate      %s", u.ID, u.DisplayName, u.Addresses, state)
-	})
-}
-
-type userDisableCmd struct{ oneUser }
-
-// Run disables a user.
-func (cmd userDisableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return said(c, a.Accounts.Disable(ctx, cmd.User), "%s is disabled: every door is closed within 2 s", cmd.User)
-	})
-}
-
-type userEnableCmd struct{ oneUser }
-
-// Run enables a user.
-func (cmd userEnableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return said(c, a.Accounts.Enable(ctx, cmd.User), "%s is enabled; revoked tokens and keys stay revoked", cmd.User)
-	})
-}
-
-type addAddressCmd struct {
-	oneUser
-	Address string `arg:"" help:"The address; it counts as verified."`
-}
-
-// Run adds an address.
-func (cmd addAddressCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return said(c, a.Accounts.AddAddress(ctx, cmd.User, cmd.Address), "%s belongs to %s now", cmd.Address, cmd.User)
-	})
-}
-
-type delAddressCmd struct {
-	oneUser
-	Address string `arg:"" help:"The address."`
-}
-
-// Run removes an address.
-func (cmd delAddressCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return said(c, a.Accounts.RemoveAddress(ctx, cmd.User, cmd.Address), "%s is no address of %s any more, and its mail keys are revoked", cmd.Address, cmd.User)
-	})
-}
-
-type identitiesCmd struct {
-	oneUser
-	printed
-}
-
-// Run lists identities.
-func (cmd identitiesCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		all, err := a.Identities.List(ctx, cmd.User)
-		if err != nil {
-			return err
-		}
-		if cmd.JSON {
-			return cmd.print(c, identityRows(all), "")
-		}
-		if len(all) == 0 {
-			return said(c, nil, "%s has no identities", cmd.User)
-		}
-		for _, i := range all {
-			fmt.Fprintf(c.out, "%s  %-10s  %q  linked %s  used %s\n", i.ID, i.Provider, i.DisplayName,
-				i.Created.Format(time.RFC3339), i.LastUsed.Format(time.RFC3339))
-		}
-		return nil
-	})
-}
-
-// identityRows are identities as the command prints them.
-func identityRows(all []account.Identity) []map[string]any {
-	rows := []map[string]any{}
-	for _, i := range all {
-		rows = append(rows, map[string]any{
-			"identity_id": i.ID, "provider": i.Provider, "issuer": i.Issuer, "provider_sub": i.ProviderSub,
-			"email": i.Email, "display_name": i.DisplayName, "created_at": i.Created, "last_used_at": i.LastUsed,
-		})
-	}
-	return rows
-}
-
-type unlinkCmd struct {
-	oneUser
-	ID string `arg:"" name:"identity-id" help:"Id of the identity, such as idn_..."`
-}
-
-// Run takes an identity from a user.
-func (cmd unlinkCmd) Run(ctx context.Context, c *console) error {
-	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return said(c, a.Identities.Unlink(ctx, cmd.User, cmd.ID), "%s opens %s no more", cmd.ID, cmd.User)
 	})
 }
 
