@@ -11,7 +11,7 @@ import (
 )
 
 type adminCmd struct {
-	BootstrapAdmin bootstrapAdminCmd `cmd:"" help:"Create the first administrator and print an API token for them."`
+	BootstrapAdmin bootstrapAdminCmd `cmd:"" help:"Create the first administrator and print a link to set up their sign-in."`
 	CreateAccount  createAccountCmd  `cmd:"" help:"Create an account (tenant)."`
 	CreateUser     createUserCmd     `cmd:"" help:"Create a user."`
 	CreateRole     createRoleCmd     `cmd:"" help:"Create a role with permissions."`
@@ -52,12 +52,16 @@ type bootstrapAdminCmd struct {
 // Run creates the first administrator.
 func (cmd bootstrapAdminCmd) Run(ctx context.Context, c *console) error {
 	return cmd.withNew(ctx, c, func(ctx context.Context, a *app.App) error {
-		u, token, err := a.Accounts.BootstrapAdmin(ctx, cmd.Email)
+		u, err := a.Accounts.BootstrapAdmin(ctx, cmd.Email)
 		if err != nil {
 			return err
 		}
-		return cmd.print(c, map[string]string{"user_id": u.ID, "api_token": token},
-			"user       %s\napi token  %s\n\nKeep the token: it is shown this once. It holds every permission.", u.ID, token)
+		link, err := a.Gate.SetupLink(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		return cmd.print(c, map[string]string{"user_id": u.ID, "setup_link": link},
+			"user        %s\nsetup link  %s\n\nOpen the link within an hour: it sets up a passkey or a password.", u.ID, link)
 	})
 }
 

@@ -23,6 +23,9 @@ type userCmd struct {
 	Tokens        userTokensCmd  `cmd:"" help:"List the live API tokens of a user."`
 	Identities    identitiesCmd  `cmd:"" help:"List who a user is at identity providers."`
 	Unlink        unlinkCmd      `cmd:"" help:"Take an identity from a user; the last way to sign in stays."`
+	Invite        inviteCmd      `cmd:"" help:"Create a user and mail them a link to set up their sign-in."`
+	SetupLink     setupLinkCmd   `cmd:"" help:"Print a link by which a user sets up their sign-in."`
+	ResetFactors  resetCmd       `cmd:"" help:"Remove all second factors of a user, who lost them."`
 	Sessions      sessionsCmd    `cmd:"" help:"List where a user is signed in."`
 	EndSessions   endSessionsCmd `cmd:"" help:"Sign a user out: everywhere, or of one session."`
 }

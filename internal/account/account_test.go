@@ -38,6 +38,16 @@ func (f *fixture) operator(ctx context.Context) context.Context {
 	return ticket.With(ctx, ticket.Operator(f.AllPermissions()))
 }
 
+// token makes an API token of a user.
+func (f *fixture) token(t *testing.T, u account.User) string {
+	t.Helper()
+	_, secret, err := f.CreateToken(f.operator(t.Context()), account.NewToken{User: u.ID, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
 func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	eachStore(t, func(t *testing.T, f *fixture, _ *db.DB) { test(t, f) })
 }
@@ -76,7 +86,7 @@ func TestTwentyFirstAdministratorsMakeOne(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 20 {
 			wg.Go(func() {
-				_, _, err := f.BootstrapAdmin(t.Context(), string(rune('a'+i))+"@example.org")
+				_, err := f.BootstrapAdmin(t.Context(), string(rune('a'+i))+"@example.org")
 				switch {
 				case err == nil:
 					made.Add(1)
@@ -96,10 +106,11 @@ func TestTwentyFirstAdministratorsMakeOne(t *testing.T) {
 
 func TestAdministratorHoldsEveryPermission(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		u, token, err := f.BootstrapAdmin(t.Context(), " Root@Example.ORG ")
+		u, err := f.BootstrapAdmin(t.Context(), " Root@Example.ORG ")
 		if err != nil {
 			t.Fatal(err)
 		}
+		token := f.token(t, u)
 		if !slices.Equal(u.Addresses, []string{"root@example.org"}) {
 			t.Errorf("addresses: got %v", u.Addresses)
 		}
@@ -119,7 +130,7 @@ func TestAdministratorHoldsEveryPermission(t *testing.T) {
 func TestTenantAdministratorReachesNeitherNodeNorOthers(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		ctx := f.operator(t.Context())
-		root, _, err := f.BootstrapAdmin(ctx, "root@example.org")
+		root, err := f.BootstrapAdmin(ctx, "root@example.org")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,10 +224,11 @@ func TestNobodyGivesWhatTheyLack(t *testing.T) {
 func TestBadCredentialsAreRefusedAlike(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		ctx := f.operator(t.Context())
-		_, admin, err := f.BootstrapAdmin(ctx, "root@example.org")
+		root, err := f.BootstrapAdmin(ctx, "root@example.org")
 		if err != nil {
 			t.Fatal(err)
 		}
+		admin := f.token(t, root)
 		create := func(n account.NewToken) (account.Token, string) {
 			n.User = "root@example.org"
 			tok, secret, err := f.CreateToken(ctx, n)
@@ -273,7 +285,7 @@ func TestBadCredentialsAreRefusedAlike(t *testing.T) {
 func TestScopesNarrowAToken(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		ctx := f.operator(t.Context())
-		if _, _, err := f.BootstrapAdmin(ctx, "root@example.org"); err != nil {
+		if _, err := f.BootstrapAdmin(ctx, "root@example.org"); err != nil {
 			t.Fatal(err)
 		}
 		_, secret, err := f.CreateToken(ctx, account.NewToken{User: "root@example.org", Name: "n", Scopes: []string{"mail:send"}})
@@ -296,10 +308,11 @@ func TestScopesNarrowAToken(t *testing.T) {
 func TestDisablingClosesEveryDoor(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		ctx := f.operator(t.Context())
-		u, token, err := f.BootstrapAdmin(ctx, "root@example.org")
+		u, err := f.BootstrapAdmin(ctx, "root@example.org")
 		if err != nil {
 			t.Fatal(err)
 		}
+		token := f.token(t, u)
 		if err := f.Disable(ctx, u.ID); err != nil {
 			t.Fatal(err)
 		}

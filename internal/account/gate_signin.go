@@ -32,25 +32,20 @@ func origin(b authapi.Browser) Origin {
 
 // OAuth implements [authapi.Service].
 func (g *Gate) OAuth(ctx context.Context, r authapi.OAuthRequest) (authapi.TokenResponse, error) {
-	person := ticket.From(ctx)
-	found, err := g.ids.Resolve(ticket.With(ctx, ticket.Operator([]string{authapi.PermissionOAuth})), r, person)
-	if err != nil {
-		return authapi.TokenResponse{}, err
+	if r.MailCode && r.EmailVerified && r.LinkToUserID == "" {
+		if err := g.askMailCode(ctx, r); err != nil {
+			return authapi.TokenResponse{}, err
+		}
+		r.EmailVerified = false
 	}
-	if r.LinkToUserID != "" { // who links is signed in already
-		return authapi.TokenResponse{UserID: found.User.ID, AccountID: found.Account.ID, Roles: found.Roles, Linked: found.Linked}, nil
-	}
-	return g.enter(ctx, proof{
-		user: found.User.ID, account: found.Account.ID, amr: []string{r.Provider}, at: g.now(),
-		facts: MFAFacts{Provider: r.Provider, Created: found.Created, Linked: found.Linked},
-	}, r.Browser)
+	return g.resolve(ctx, r, ticket.From(ctx), r.Browser)
 }
 
 // BeginPasskey implements [authapi.Service].
 func (g *Gate) BeginPasskey(ctx context.Context, r authapi.BeginPasskeyRequest) (authapi.Challenge, error) {
 	switch {
 	case r.Ticket != "":
-		m, err := g.sessions.MFATicket(ctx, r.Ticket, r.Browser.Binding)
+		m, err := g.signInTicket(ctx, r.Ticket, r.Browser)
 		if err != nil {
 			return authapi.Challenge{}, err
 		}
@@ -87,6 +82,9 @@ func (g *Gate) MFA(ctx context.Context, r authapi.MFARequest) (authapi.TokenResp
 	if err != nil {
 		return authapi.TokenResponse{}, err
 	}
+	if m.Purpose == purposeMailCode {
+		return g.mailCode(ctx, m, r)
+	}
 	amr, left, err := g.second(ctx, m, r)
 	if err != nil {
 		return authapi.TokenResponse{}, err
@@ -98,6 +96,15 @@ func (g *Gate) MFA(ctx context.Context, r authapi.MFARequest) (authapi.TokenResp
 		res.CodesLeft = &left
 	}
 	return res, err
+}
+
+// signInTicket returns the ticket of a sign-in whose first factor is proven.
+func (g *Gate) signInTicket(ctx context.Context, secret string, b authapi.Browser) (MFATicket, error) {
+	m, err := g.sessions.MFATicket(ctx, secret, b.Binding)
+	if err == nil && m.Purpose != purposeSignIn {
+		err = ErrMFATicket
+	}
+	return m, err
 }
 
 // second checks a second factor, and returns its methods and how many recovery codes
@@ -138,7 +145,7 @@ func asUser(ctx context.Context, m MFATicket) context.Context {
 
 // EnrolFactor implements [authapi.Service].
 func (g *Gate) EnrolFactor(ctx context.Context, r authapi.EnrolFactorRequest) (authapi.Enrolment, error) {
-	m, err := g.sessions.MFATicket(ctx, r.Ticket, r.Browser.Binding)
+	m, err := g.signInTicket(ctx, r.Ticket, r.Browser)
 	if err != nil {
 		return authapi.Enrolment{}, err
 	}

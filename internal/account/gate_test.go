@@ -14,10 +14,13 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"signet/internal/account"
+	"signet/internal/audit"
 	"signet/internal/authapi"
 	"signet/internal/db"
+	"signet/internal/db/dbtest"
 	"signet/internal/fault"
 	"signet/internal/notify"
+	"signet/internal/seal"
 	"signet/internal/ticket"
 	"signet/internal/web"
 )
@@ -713,6 +716,91 @@ func TestOnlyAServiceKeyAsksOverHTTP(t *testing.T) {
 			if res.StatusCode != c.want {
 				t.Errorf("%s: got %d, want %d", c.name, res.StatusCode, c.want)
 			}
+		}
+	})
+}
+
+func TestAnAddressThatTheProviderOnlyKnowsFindsItsUserByAMailedCode(t *testing.T) {
+	eachGate(t, func(t *testing.T, g *gate) {
+		g.exec(t, `UPDATE user_emails SET proven = 1`)
+		req := authapi.OAuthRequest{
+			Provider: "github", ProviderSub: "17", Email: "alice@example.org", EmailVerified: true, MailCode: true, Locale: "fr", Browser: g.browser,
+		}
+		_, err := g.OAuth(t.Context(), req)
+		required, ok := errors.AsType[*authapi.MFARequired](err)
+		if !ok || strings.Join(required.Methods, " ") != "mail_code" {
+			t.Fatalf("got %v, want a mailed code to be asked", err)
+		}
+		g.mu.Lock()
+		m := g.mails[len(g.mails)-1]
+		g.mu.Unlock()
+		code, _ := m.Values["Code"].(string)
+		if m.What != notify.MailCode || m.To[0] != "alice@example.org" || len(code) != 8 {
+			t.Fatalf("mail: got %+v", m)
+		}
+		ask := func(method, code string) (authapi.TokenResponse, error) {
+			return g.MFA(t.Context(), authapi.MFARequest{Ticket: required.Ticket, Method: method, Code: code, Browser: g.browser})
+		}
+		_, err = ask("mail_code", "x"+code[1:])
+		word(t, "wrong code", err, authapi.WordCode)
+		_, err = g.EnrolFactor(t.Context(), authapi.EnrolFactorRequest{Ticket: required.Ticket, Browser: g.browser})
+		word(t, "the ticket opens nothing else", err, authapi.WordMFATicket)
+		word(t, "nor a recovery", g.Recover(t.Context(), authapi.RecoverRequest{Ticket: required.Ticket, Browser: g.browser}), authapi.WordMFATicket)
+		res, err := ask("mail_code", code[:4]+" "+code[4:])
+		if err != nil || res.UserID != g.ID || !res.Linked {
+			t.Fatalf("right code: got %+v, %v", res, err)
+		}
+		_, err = ask("mail_code", code)
+		word(t, "used code", err, authapi.WordMFATicket)
+		if res, err := g.OAuth(t.Context(), req); err != nil || res.UserID != g.ID {
+			t.Errorf("next time no code is asked: got %+v, %v", res, err)
+		}
+
+		stranger := req
+		stranger.ProviderSub, stranger.Email = "18", "stranger@example.org"
+		res, err = g.OAuth(t.Context(), stranger)
+		if err != nil || !res.Created {
+			t.Fatalf("stranger: got %+v, %v", res, err)
+		}
+		if u, err := g.Service.User(g.as(t, res.RefreshToken), res.UserID); err != nil || len(u.Addresses) != 0 {
+			t.Errorf("stranger's address: got %+v, %v, want none verified", u, err)
+		}
+	})
+}
+
+func TestTheFirstLinkMakesOneAdministrator(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		sealer, err := seal.Attach(t.Context(), d, seal.NewRing(seal.NewKey()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &person{db: d, seal: sealer, told: &told{}, audit: audit.Discard, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+		p.start(t)
+		g := newGate(t, p, false)
+		link := func() string {
+			t.Helper()
+			l, err := g.gate.FirstLink(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l[strings.LastIndexByte(l, '/')+1:]
+		}
+		old, code := link(), link()
+		open := func(code, email string) (authapi.TokenResponse, error) {
+			return g.UseLink(t.Context(), authapi.UseLinkRequest{Code: code, Email: email, Browser: g.browser})
+		}
+		_, err = open(old, "root@example.org")
+		word(t, "the link before the newest", err, authapi.WordLink)
+		_, err = open(code, "nonsense")
+		word(t, "no address", err, "address")
+		res, err := open(code, "root@example.org")
+		if err != nil || !ticket.From(g.as(t, res.RefreshToken)).May("accounts:write") {
+			t.Fatalf("got %+v, %v, want an administrator", res, err)
+		}
+		_, err = open(code, "mallory@example.org")
+		word(t, "a second time", err, authapi.WordLink)
+		if _, err := g.gate.FirstLink(t.Context()); !errors.Is(err, account.ErrAdminExists) {
+			t.Errorf("with an administrator: got %v, want ErrAdminExists", err)
 		}
 	})
 }

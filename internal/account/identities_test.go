@@ -282,7 +282,7 @@ func TestLinkingNeedsTheVeryUserJustSignedIn(t *testing.T) {
 func TestVerifiedAddressOpensItsUserWhereThatIsSafe(t *testing.T) {
 	eachOutside(t, "open", func(t *testing.T, o *outside) {
 		alice := o.user(t, account.NewUser{Email: "mike@example.org"})
-		if _, _, err := o.BootstrapAdmin(t.Context(), "root@example.org"); err != nil {
+		if _, err := o.BootstrapAdmin(t.Context(), "root@example.org"); err != nil {
 			t.Fatal(err)
 		}
 		verified := func(provider, sub, email string) authapi.OAuthRequest {

@@ -62,7 +62,7 @@ func (g *Gate) newLink(ctx context.Context, tx *db.Tx, l linkRow) (address strin
 }
 
 func linkPath(p authapi.LinkPurpose) string {
-	if p == authapi.LinkSetup {
+	if p == authapi.LinkSetup || p == authapi.LinkFirst {
 		return "/setup/"
 	}
 	return "/login/link/"
@@ -155,7 +155,7 @@ func (g *Gate) Forgot(ctx context.Context, r authapi.ForgotRequest) error {
 
 // Recover implements [authapi.Service]. The first factor is proven: it has an MFA ticket.
 func (g *Gate) Recover(ctx context.Context, r authapi.RecoverRequest) error {
-	t, err := g.sessions.MFATicket(ctx, r.Ticket, r.Browser.Binding)
+	t, err := g.signInTicket(ctx, r.Ticket, r.Browser)
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (g *Gate) Link(ctx context.Context, r authapi.LinkRequest) (out authapi.Lin
 // findLink returns a live link and its user, who may be nobody for a sign-up.
 func (g *Gate) findLink(ctx context.Context, tx *db.Tx, code string) (linkRow, User, error) {
 	l, err := selectLink(ctx, tx, seal.SecretHash(code), g.now())
-	if err != nil || l.purpose == authapi.LinkSignUp {
+	if err != nil || l.purpose == authapi.LinkSignUp || l.purpose == authapi.LinkFirst {
 		return l, User{}, err
 	}
 	if l.user == "" {
@@ -260,6 +260,8 @@ func (g *Gate) UseLink(ctx context.Context, r authapi.UseLinkRequest) (authapi.T
 		return g.setUp(ctx, l, u, r)
 	case authapi.LinkRecover:
 		return authapi.TokenResponse{}, g.recover(ctx, u, r)
+	case authapi.LinkFirst:
+		return g.first(ctx, r)
 	}
 	return authapi.TokenResponse{}, ErrLink
 }
@@ -291,6 +293,9 @@ func (g *Gate) finishSignUp(ctx context.Context, l linkRow, r authapi.UseLinkReq
 		}
 		if taken { // somebody was faster, with the same mailbox
 			return ErrLink
+		}
+		if err := proveAddress(ctx, tx, u.ID, l.email); err != nil {
+			return err
 		}
 		if err := setLocale(ctx, tx, u.ID, r.Locale); err != nil {
 			return err
@@ -367,6 +372,9 @@ func (g *Gate) verifyAddress(ctx context.Context, l linkRow, r authapi.UseLinkRe
 			return err
 		}
 		if err := g.takeAddress(ctx, tx, u.ID, l.email); err != nil {
+			return err
+		}
+		if err := proveAddress(ctx, tx, u.ID, l.email); err != nil {
 			return err
 		}
 		return g.users.record(ctx, tx, "user.address_add", u.ID, map[string]any{"address": l.email, "by": "link"})
@@ -450,6 +458,42 @@ func (g *Gate) dropFactors(ctx context.Context, tx *db.Tx, u User) error {
 	}
 	g.creds.tell(ctx, tx, u, "recovered", "")
 	return g.users.record(ctx, tx, "user.factors_reset", u.ID, nil)
+}
+
+// FirstLink returns the address of a link by which whoever has it becomes the first
+// administrator, for an hour. It ends those made before, and returns ErrAdminExists
+// where there is an administrator.
+func (g *Gate) FirstLink(ctx context.Context) (address string, err error) {
+	has, err := g.users.HasAdministrator(ctx)
+	if err != nil {
+		return "", err
+	}
+	if has {
+		return "", ErrAdminExists
+	}
+	err = g.users.db.Update(ctx, func(tx *db.Tx) error {
+		if err := deleteFirstLinks(ctx, tx); err != nil {
+			return err
+		}
+		address, err = g.newLink(ctx, tx, linkRow{purpose: authapi.LinkFirst, expires: g.now().Add(shortLink)})
+		return err
+	})
+	return address, err
+}
+
+// first makes the first administrator, who then sets up how they sign in.
+func (g *Gate) first(ctx context.Context, r authapi.UseLinkRequest) (authapi.TokenResponse, error) {
+	u, err := g.users.BootstrapAdmin(ticket.With(ctx, nil), r.Email)
+	if errors.Is(err, ErrAdminExists) {
+		err = ErrLink
+	}
+	if err != nil {
+		return authapi.TokenResponse{}, err
+	}
+	if err := g.users.db.Update(ctx, func(tx *db.Tx) error { return deleteFirstLinks(ctx, tx) }); err != nil {
+		return authapi.TokenResponse{}, err
+	}
+	return g.enter(ctx, proof{user: u.ID, amr: []string{"link"}, at: g.now(), device: true}, r.Browser)
 }
 
 // SetupLink returns the address of a link by which a user, named by id or address, sets

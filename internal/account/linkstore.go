@@ -45,6 +45,11 @@ func deleteLinks(ctx context.Context, tx *db.Tx, user string, p authapi.LinkPurp
 	return err
 }
 
+func deleteFirstLinks(ctx context.Context, tx *db.Tx) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM account_links WHERE purpose = $1`, string(authapi.LinkFirst))
+	return err
+}
+
 // pruneLinks deletes up to so many links that expired.
 func pruneLinks(ctx context.Context, tx *db.Tx, before time.Time, limit int) (int64, error) {
 	res, err := tx.ExecContext(ctx, `

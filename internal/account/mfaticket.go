@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"signet/internal/authapi"
 	"signet/internal/db"
 	"signet/internal/fault"
 	"signet/internal/seal"
@@ -40,6 +41,10 @@ type MFAFacts struct {
 	Provider string `json:"provider,omitempty"`
 	Created  bool   `json:"created,omitempty"` // the user is new
 	Linked   bool   `json:"linked,omitempty"`  // the identity is new
+
+	// Of a first sign-in that waits for a mailed code: who it is, and the code's hash.
+	Pending  *authapi.OAuthRequest `json:"pending,omitempty"`
+	CodeHash []byte                `json:"code_hash,omitempty"`
 }
 
 // errUnbound is of a ticket that any browser could use.

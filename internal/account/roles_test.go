@@ -200,7 +200,7 @@ func TestRoleInAnotherAccountMakesStronger(t *testing.T) {
 func TestSystemAccountKeepsAnAdministrator(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		op := f.operator(t.Context())
-		root, _, err := f.BootstrapAdmin(op, "root@example.org")
+		root, err := f.BootstrapAdmin(op, "root@example.org")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,10 +37,10 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (User, error) {
 	return u, err
 }
 
-// BootstrapAdmin creates the first administrator, in the system account, and an
-// API token for them. It returns ErrAdminExists where there is an administrator,
-// also when twenty callers try at once.
-func (s *Service) BootstrapAdmin(ctx context.Context, email string) (u User, token string, err error) {
+// BootstrapAdmin creates the first administrator, in the system account. They have no
+// way to sign in yet: see [Gate.SetupLink]. It returns ErrAdminExists where there is an
+// administrator, also when twenty callers try at once.
+func (s *Service) BootstrapAdmin(ctx context.Context, email string) (u User, err error) {
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		acc, err := s.ensureSystem(ctx, tx)
 		if err != nil {
@@ -54,13 +54,25 @@ func (s *Service) BootstrapAdmin(ctx context.Context, email string) (u User, tok
 			return ErrAdminExists
 		}
 		u, err = s.createUser(ctx, tx, acc, NewUser{Email: email, Roles: []string{Administrator}})
+		return err
+	})
+	return u, err
+}
+
+// HasAdministrator reports whether BootstrapAdmin would find an administrator.
+func (s *Service) HasAdministrator(ctx context.Context) (has bool, err error) {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		acc, err := systemAccount(ctx, tx)
+		if errors.Is(err, ErrNoAccount) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		_, token, err = s.createToken(ctx, tx, u.ID, acc.ID, NewToken{Name: "bootstrap"})
+		has, err = hasAdministrator(ctx, tx, acc.ID)
 		return err
 	})
-	return u, token, err
+	return has, err
 }
 
 // CreateAccount creates a tenant with its administrator role.

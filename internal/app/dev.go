@@ -130,7 +130,11 @@ func readSeed(path string) (r Ready, err error) {
 }
 
 func (a *App) seed(ctx context.Context) (r Ready, err error) {
-	u, token, err := a.Accounts.BootstrapAdmin(ctx, devEmail)
+	u, err := a.Accounts.BootstrapAdmin(ctx, devEmail)
+	if err != nil {
+		return r, err
+	}
+	_, token, err := a.Accounts.CreateToken(a.AsOperator(ctx), account.NewToken{User: u.ID, Name: "dev"})
 	if err != nil {
 		return r, err
 	}

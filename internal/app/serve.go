@@ -115,6 +115,9 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 // openDoors binds the listeners of people and programs: public and internal.
 func (a *App) openDoors(ctx context.Context, in *instance, roles Roles, m *mail, observe *ops.HTTP) error {
 	if roles.has(AccountRole) {
+		if err := a.offerFirst(ctx); err != nil {
+			return err
+		}
 		in.workers = append(in.workers, a.Sessions.Run, a.Gate.Run)
 		internal := http.NewServeMux()
 		authapi.Routes(internal, a.Gate, a.Gate.Person)

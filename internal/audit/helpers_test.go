@@ -11,9 +11,9 @@ import (
 
 	"signet/internal/audit"
 	"signet/internal/db"
-	"signet/internal/ticket"
 	"signet/internal/node"
 	"signet/internal/seal"
+	"signet/internal/ticket"
 )
 
 var key = [32]byte{1, 2, 3}

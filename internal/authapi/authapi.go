@@ -127,6 +127,7 @@ type OAuthRequest struct {
 	ProviderSub   string  `json:"providerSub"`            // the person there, for ever; compared byte by byte
 	Email         string  `json:"email,omitempty"`        // as the provider tells it
 	EmailVerified bool    `json:"emailVerified"`          // the provider has authority over the address, and says it is theirs; ASCII addresses alone count
+	MailCode      bool    `json:"mailCode,omitempty"`     // the address finds its user only once a code that is mailed there now was typed in
 	LinkToUserID  string  `json:"linkToUserId,omitempty"` // link with this user, and do nothing else
 	DisplayName   string  `json:"displayName,omitempty"`
 	Locale        string  `json:"locale,omitempty"` // BCP 47
@@ -153,7 +154,7 @@ type TokenResponse struct {
 type MFARequired struct {
 	Word      string   `json:"error"` // mfa_required
 	Ticket    string   `json:"mfa_ticket"`
-	Methods   []string `json:"methods"`    // of passkey, totp, recovery_code; empty where the user must set one up first
+	Methods   []string `json:"methods"`    // of passkey, totp, recovery_code; empty where the user must set one up first; mail_code alone
 	ExpiresIn int      `json:"expires_in"` // seconds
 }
 
@@ -170,6 +171,7 @@ const (
 	MethodPasskey      = "passkey"
 	MethodTOTP         = "totp"
 	MethodRecoveryCode = "recovery_code"
+	MethodMailCode     = "mail_code" // of an address by which an identity finds its user
 )
 
 // MFARequest is a second factor: a code, or the assertion of a passkey with the
@@ -273,6 +275,7 @@ const (
 	LinkVerify  LinkPurpose = "verify"  // proves an address
 	LinkSetup   LinkPurpose = "setup"   // signs a new user in, who sets up how to sign in from then on
 	LinkRecover LinkPurpose = "recover" // removes second factors, from NotBefore on
+	LinkFirst   LinkPurpose = "first"   // makes the first administrator: needs an address, and goes on as setup does
 )
 
 // LinkRequest names a mailed code.
@@ -295,6 +298,7 @@ type Link struct {
 // UseLinkRequest does what a mailed code is for. Which members count, the purpose says.
 type UseLinkRequest struct {
 	Code        string  `json:"code"`
+	Email       string  `json:"email,omitempty"`
 	DisplayName string  `json:"display_name,omitempty"`
 	Password    string  `json:"password,omitempty"`
 	Locale      string  `json:"locale,omitempty"`

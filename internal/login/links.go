@@ -85,6 +85,7 @@ type sentPage struct {
 type linkPage struct {
 	authapi.Link
 	Name   string // as typed
+	Typed  string // address, as typed
 	Action string // address of this page
 	Early  bool
 }
@@ -100,7 +101,7 @@ func (l *Login) renderLink(w http.ResponseWriter, r *http.Request, refused error
 	if err != nil {
 		return err
 	}
-	d := linkPage{Link: link, Name: r.PostFormValue("name"), Action: r.URL.Path, Early: l.o.Now().Before(link.NotBefore)}
+	d := linkPage{Link: link, Name: r.PostFormValue("name"), Typed: r.PostFormValue("email"), Action: r.URL.Path, Early: l.o.Now().Before(link.NotBefore)}
 	return l.show(w, r, "link-"+string(link.Purpose), page.View{Data: d}, refused)
 }
 
@@ -113,7 +114,7 @@ func (l *Login) useLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	res, err := l.accounts.UseLink(r.Context(), authapi.UseLinkRequest{
-		Code: code, DisplayName: r.PostFormValue("name"), Password: r.PostFormValue("password"),
+		Code: code, Email: r.PostFormValue("email"), DisplayName: r.PostFormValue("name"), Password: r.PostFormValue("password"),
 		Locale: l.site.TextsOf(r).Tag.String(), Browser: l.browser(r),
 	})
 	if authapi.Word(err) == authapi.WordLink {
@@ -139,7 +140,7 @@ func (l *Login) linkUsed(w http.ResponseWriter, r *http.Request, link authapi.Li
 		return l.show(w, r, "done", page.View{Data: donePage{doneTexts[link.Purpose], next}}, nil)
 	}
 	l.keep(w, r, res)
-	if link.Purpose == authapi.LinkSetup {
+	if link.Purpose == authapi.LinkSetup || link.Purpose == authapi.LinkFirst {
 		next = "/account/security"
 	}
 	return seeOther(w, r, next)

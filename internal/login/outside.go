@@ -74,7 +74,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) error {
 func (l *Login) oauthRequest(r *http.Request, res Result) authapi.OAuthRequest {
 	p := res.Profile
 	return authapi.OAuthRequest{
-		Provider: res.Provider, ProviderSub: p.Sub, Email: p.Email, EmailVerified: p.EmailVerified && !p.MailCode,
+		Provider: res.Provider, ProviderSub: p.Sub, Email: p.Email, EmailVerified: p.EmailVerified, MailCode: p.MailCode,
 		LinkToUserID: res.User, DisplayName: p.DisplayName, Locale: p.Locale, Browser: l.browser(r),
 	}
 }

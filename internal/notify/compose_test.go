@@ -12,7 +12,7 @@ import (
 
 // values has something for every name in the texts.
 var values = map[string]any{
-	"Name": "Laptop", "Account": "Example Ltd", "Device": "Firefox on Linux", "Address": "192.0.2.7",
+	"Name": "Laptop", "Account": "Example Ltd", "Code": "12345678", "Device": "Firefox on Linux", "Address": "192.0.2.7",
 	"Time": time.Date(2026, 5, 3, 12, 0, 0, 0, time.UTC),
 }
 

@@ -10,6 +10,7 @@ const (
 	Setup       = "setup"         // link; an administrator invites to {{.Account}}, for 7 days
 	Recover     = "recover"       // link; works from {{.Time}} on
 	Recovered   = "recovered"     // second steps are gone
+	MailCode    = "mail-code"     // {{.Code}}; a first sign-in at a provider finds the account by it
 
 	PasskeyAdded      = "passkey-added" // {{.Name}}
 	PasskeyRemoved    = "passkey-removed"
@@ -27,7 +28,7 @@ const (
 
 // All returns everything that a mail may say.
 func All() []string {
-	return append([]string{SignUp, SignUpKnown, Reset, ResetNone, Verify, Setup, Recover}, changes()...)
+	return append([]string{SignUp, SignUpKnown, Reset, ResetNone, Verify, Setup, Recover, MailCode}, changes()...)
 }
 
 // changes are the mails on what somebody did at the account already: they end with

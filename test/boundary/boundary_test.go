@@ -13,7 +13,7 @@ import (
 func TestCookiesBelongToThisOriginAlone(t *testing.T) {
 	a := newDev(t).agent(t)
 	a.get("/login")
-	res := a.post("/login", "email", a.d.email, "password", a.d.password)
+	res := a.post("/login", "email", a.email, "password", a.password)
 	seen := map[string]bool{}
 	for _, c := range (&http.Response{Header: res.Header}).Cookies() {
 		seen[c.Name] = true

@@ -39,24 +39,23 @@ func newDev(t *testing.T) *dev {
 
 // agent keeps cookies as a browser does, Secure ones on http://localhost included.
 type agent struct {
-	t       *testing.T
-	d       *dev
-	cookies map[string]string
-	headers []string
+	t               *testing.T
+	at              *signettest.Instance
+	email, password string
+	cookies         map[string]string
 }
 
 func (d *dev) agent(t *testing.T) *agent {
-	return &agent{t: t, d: d, cookies: map[string]string{}}
+	return &agent{t: t, at: d.Instance, email: d.email, password: d.password, cookies: map[string]string{}}
 }
 
 // do sends a request; a form is sent as one, as a page of this origin would.
 func (a *agent) do(method, path string, form url.Values, headers ...string) signettest.Answer {
 	a.t.Helper()
-	headers = append(append([]string{}, a.headers...), headers...)
 	body := ""
 	if form != nil {
 		body = form.Encode()
-		headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin", "Origin", a.d.Origin}, headers...)
+		headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin", "Origin", a.at.Origin}, headers...)
 	}
 	var pairs []string
 	for name, v := range a.cookies {
@@ -65,7 +64,7 @@ func (a *agent) do(method, path string, form url.Values, headers ...string) sign
 	if len(pairs) > 0 {
 		headers = append(headers, "Cookie", strings.Join(pairs, "; "))
 	}
-	res := a.d.Call(method, path, "", body, headers...)
+	res := a.at.Call(method, path, "", body, headers...)
 	for _, c := range (&http.Response{Header: res.Header}).Cookies() {
 		if c.MaxAge < 0 {
 			delete(a.cookies, c.Name)
@@ -93,7 +92,7 @@ func (a *agent) post(path string, fields ...string) signettest.Answer {
 // signIn signs in by password.
 func (a *agent) signIn() *agent {
 	a.t.Helper()
-	res := a.post("/login", "email", a.d.email, "password", a.d.password)
+	res := a.post("/login", "email", a.email, "password", a.password)
 	if res.Status != http.StatusSeeOther || a.cookies["__Host-signet"] == "" {
 		a.t.Fatalf("sign-in: got %d\n%.2000s", res.Status, res.Body)
 	}

@@ -65,15 +65,24 @@ type User struct {
 	secrets *Secrets
 }
 
-// BootstrapAdmin makes the first administrator and returns their API token.
+// BootstrapAdmin makes the first administrator and returns an API token of theirs.
 func (n *Installation) BootstrapAdmin(email string) (token string) {
 	n.t.Helper()
+	n.Run("admin", "bootstrap-admin", "--email", email)
+	_, token = n.CreateToken(email)
+	return token
+}
+
+// SetupLink returns the path and code of a link by which a user sets up their sign-in.
+func (n *Installation) SetupLink(user string) (path string) {
+	n.t.Helper()
 	var out struct {
-		Token string `json:"api_token"`
+		Link string `json:"setup_link"`
 	}
-	n.JSON(&out, "admin", "bootstrap-admin", "--email", email)
-	n.Secrets.Add(out.Token)
-	return out.Token
+	n.JSON(&out, "admin", "user", "setup-link", user)
+	path = out.Link[strings.LastIndex(out.Link, "/setup/"):]
+	n.Secrets.Add(strings.TrimPrefix(path, "/setup/"))
+	return path
 }
 
 // CreateUser makes a user and returns their id. Further arguments are those of signet

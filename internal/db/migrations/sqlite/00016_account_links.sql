@@ -4,7 +4,7 @@
 -- that nobody has costs as much as one that somebody has.
 CREATE TABLE account_links (
     code_hash     BLOB NOT NULL PRIMARY KEY CHECK (length(code_hash) = 32),
-    purpose       TEXT NOT NULL CHECK (purpose IN ('sign-up', 'reset', 'verify', 'setup', 'recover')),
+    purpose       TEXT NOT NULL CHECK (purpose IN ('sign-up', 'reset', 'verify', 'setup', 'recover', 'first')),
     user_id       TEXT REFERENCES users (id),
     email         TEXT NOT NULL,
     locale        TEXT NOT NULL,

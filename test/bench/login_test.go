@@ -1,0 +1,128 @@
+//go:build bench
+
+package bench
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	signettest "signet/test/signet"
+)
+
+// Sign-ins by password, through pages and cookies, beside argon2id alone with the same
+// parameters, two at once in both: what is between is all that sign-in costs besides.
+func TestBenchSignInBesideArgon2(t *testing.T) {
+	const bar, turns, each = 0.85, 10, 2 * time.Second
+	d := signettest.Dev(t)
+	text, err := os.ReadFile(d.ReadyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r struct {
+		User struct{ Email, Password string }
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"email": {r.User.Email}, "password": {r.User.Password}}.Encode()
+	signIn := func(device string) (string, bool) {
+		res := d.Call(http.MethodPost, "/login", "", form, "Content-Type", "application/x-www-form-urlencoded", "Cookie", "__Host-signet-device="+device)
+		for _, c := range (&http.Response{Header: res.Header}).Cookies() {
+			if c.Name == "__Host-signet-device" {
+				device = c.Value
+			}
+		}
+		return device, res.Status == http.StatusSeeOther
+	}
+	device, ok := signIn("")
+	if !ok {
+		t.Fatal("the first sign-in was refused")
+	}
+	newest := device[strings.LastIndexByte(device, '.')+1:]
+	bare := func() bool {
+		argon2.IDKey([]byte(r.User.Password), []byte("0123456789abcdef"), 2, 19*1024, 1, 32)
+		return true
+	}
+	var ratios, rates []float64
+	for range turns {
+		ours := rate(t, each, func() bool { _, ok := signIn(newest); return ok })
+		alone := rate(t, each, bare)
+		ratios, rates = append(ratios, ours/alone), append(rates, ours)
+	}
+	figure(t, median(ratios) >= bar, "sign-ins by password: %.0f/s, %.2f of argon2id alone; the bar is %.2f", median(rates), median(ratios), bar)
+}
+
+// rate runs fn on two goroutines for that long, and returns how often a second.
+func rate(t *testing.T, d time.Duration, fn func() bool) float64 {
+	t.Helper()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	done, begun := 0, time.Now()
+	for range 2 {
+		all.Go(func() {
+			n := 0
+			for time.Since(begun) < d {
+				if !fn() {
+					t.Error("refused")
+					return
+				}
+				n++
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done += n
+		})
+	}
+	all.Wait()
+	return float64(done) / time.Since(begun).Seconds()
+}
+
+// How long a wrong password takes for an address that nobody has, beside one that
+// somebody has: the ratio is to be about 1.
+func TestBenchUnknownAddressTakesAsLong(t *testing.T) {
+	const turns = 20
+	d := signettest.Dev(t)
+	took := map[string][]time.Duration{}
+	for range turns {
+		for _, email := range []string{d.Ready.User.Email, "nobody@signet.test"} {
+			form := url.Values{"email": {email}, "password": {"a wrong password 77"}}.Encode()
+			begun := time.Now()
+			res := d.Call(http.MethodPost, "/login", "", form, "Content-Type", "application/x-www-form-urlencoded")
+			if res.Status == http.StatusUnauthorized { // and no more once it is throttled
+				took[email] = append(took[email], time.Since(begun))
+			}
+		}
+	}
+	known, unknown := median(took[d.Ready.User.Email]), median(took["nobody@signet.test"])
+	ratio := float64(unknown) / float64(known)
+	figure(t, ratio > 0.9 && ratio < 1.1, "wrong password: %s for nobody's address, %s for somebody's, ratio %.2f", unknown, known, ratio)
+}
+
+// The sign-in page: until its first byte, and its weight with all that it loads.
+func TestBenchSignInPage(t *testing.T) {
+	const bar, weight = 5 * time.Millisecond, 60 << 10
+	d := signettest.Dev(t)
+	var took []time.Duration
+	for range 200 {
+		begun := time.Now()
+		d.Call(http.MethodGet, "/login", "", "")
+		took = append(took, time.Since(begun))
+	}
+	figure(t, median(took) < bar, "sign-in page: whole within %s; the bar for its first byte is %s", median(took), bar)
+	res := d.Call(http.MethodGet, "/login", "", "")
+	total := len(res.Body)
+	for _, part := range strings.Split(string(res.Body), `"`) {
+		if strings.HasPrefix(part, "/assets/") {
+			total += len(d.Call(http.MethodGet, part, "", "", "Accept-Encoding", "identity").Body)
+		}
+	}
+	figure(t, total < weight, "sign-in page: %d bytes with all that it loads, not compressed; the bar is %d", total, weight)
+}
