@@ -152,7 +152,7 @@ func (g *gate) signIn(t *testing.T) (secret string, ctx context.Context) {
 // as is a context of who is signed in by a session.
 func (g *gate) as(t *testing.T, secret string) context.Context {
 	t.Helper()
-	s, err := g.Service.Session(t.Context(), authapi.SessionRequest{RefreshToken: secret, Browser: g.browser})
+	s, err := g.Session(t.Context(), authapi.SessionRequest{RefreshToken: secret, Browser: g.browser})
 	if err != nil {
 		t.Fatalf("session: %v", err)
 	}
@@ -161,7 +161,7 @@ func (g *gate) as(t *testing.T, secret string) context.Context {
 
 func (g *gate) gone(t *testing.T, what, secret string) {
 	t.Helper()
-	_, err := g.Service.Session(t.Context(), authapi.SessionRequest{RefreshToken: secret, Browser: g.browser})
+	_, err := g.Session(t.Context(), authapi.SessionRequest{RefreshToken: secret, Browser: g.browser})
 	word(t, what, err, authapi.WordSession)
 }
 
@@ -223,7 +223,7 @@ func TestAPasswordSignsIn(t *testing.T) {
 		if err != nil || res.RefreshToken == "" || res.AccessToken == "" || res.TokenType != "Bearer" || res.ExpiresIn != 300 || res.UserID != g.ID || res.Device == "" {
 			t.Fatalf("got %+v, %v", res, err)
 		}
-		s, err := g.Service.Session(t.Context(), authapi.SessionRequest{RefreshToken: res.RefreshToken, Browser: g.browser})
+		s, err := g.Session(t.Context(), authapi.SessionRequest{RefreshToken: res.RefreshToken, Browser: g.browser})
 		if err != nil || s.Ticket.Subject != g.ID || s.Ticket.ACR != account.ACROne || s.DisplayName != "Alice Rabbithole" || s.Account != "system" || s.Ticket.Scopes != nil {
 			t.Errorf("session: got %+v, %v", s, err)
 		}

@@ -57,6 +57,7 @@ type App struct {
 	Texts       *locale.Bundle
 	Post        *notify.Post
 
+	flush       func()
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
 }
@@ -87,7 +88,7 @@ var ErrNoStore = fault.New(fault.NotFound, "no store here: give --data DIR or --
 // OpenOrCreate is Open for the commands that may begin an installation.
 func OpenOrCreate(ctx context.Context, cfg config.Config) (a *App, err error) {
 	a = &App{Config: cfg}
-	defer func() { //nolint:contextcheck // what is closed was opened here, and no mail waits yet
+	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
 		}
@@ -118,7 +119,11 @@ func OpenOrCreate(ctx context.Context, cfg config.Config) (a *App, err error) {
 	if a.Texts, err = locale.Load(nil); err != nil {
 		return a, err
 	}
-	return a, a.build()
+	if err := a.build(); err != nil {
+		return a, err
+	}
+	a.flush = func() { a.Post.Flush(context.WithoutCancel(ctx)) } // also where the command was interrupted
+	return a, nil
 }
 
 // build makes the services, in the order in which they need each other.
@@ -176,8 +181,8 @@ func (a *App) build() error {
 
 // Close sends the mails that still wait, for a few seconds, and closes the store.
 func (a *App) Close() error {
-	if a.Post != nil {
-		a.Post.Flush(context.Background())
+	if a.flush != nil {
+		a.flush()
 	}
 	if a.DB == nil {
 		return nil

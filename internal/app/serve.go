@@ -120,7 +120,7 @@ func (a *App) openDoors(ctx context.Context, in *instance, roles Roles, m *mail,
 		}
 		in.workers = append(in.workers, a.Sessions.Run, a.Gate.Run)
 		internal := http.NewServeMux()
-		authapi.Routes(internal, a.Gate, a.Gate.Person)
+		authapi.Routes(internal, a.Gate, a.Gate.Person) //nolint:contextcheck // each request has its own
 		l := listener{name: "internal", addresses: []string{a.Config.Server.InternalListen}, bound: &in.listening.Internal}
 		if err := a.openHTTP(ctx, in, l, internal, observe); err != nil {
 			return err

@@ -45,7 +45,7 @@ func (c *Client) send(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body)) //nolint:gosec // the operator named the address
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (c *Client) send(ctx context.Context, method, path string, in, out any) err
 	if t := accessToken(ctx); t != "" {
 		r.Header.Set("Authorization", "Bearer "+t)
 	}
-	res, err := c.http.Do(r)
+	res, err := c.http.Do(r) //nolint:gosec // as above
 	if err != nil {
 		return fmt.Errorf("ask account: %w", errAway.Because("account is not reached"))
 	}

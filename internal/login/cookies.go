@@ -16,7 +16,7 @@ const (
 	browserCookie = "__Host-signet-login"   // a random value of this browser: ties sign-ins under way to it
 	deviceCookie  = "__Host-signet-device"  // which users signed in here before
 	mfaCookie     = "__Host-signet-mfa"     // the sign-in that waits for a second factor
-	passkeyCookie = "__Host-signet-passkey" // handles of WebAuthn challenges, newest last
+	passkeyCookie = "__Host-signet-passkey" //nolint:gosec // handles of WebAuthn challenges, newest last
 	lastCookie    = "__Host-signet-last"    // the method of the last sign-in
 )
 
@@ -56,7 +56,7 @@ func binding(w http.ResponseWriter, r *http.Request) string {
 	}
 	v, _ := seal.NewSecret("")
 	set(w, browserCookie, v, 0)
-	r.AddCookie(&http.Cookie{Name: browserCookie, Value: v}) // the rest of this request has it too
+	r.Header.Add("Cookie", browserCookie+"="+v) // the rest of this request has it too
 	return v
 }
 

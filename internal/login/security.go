@@ -258,7 +258,7 @@ func (l *Login) renderRemove(w http.ResponseWriter, r *http.Request, what remova
 		if err != nil {
 			return err
 		}
-		found := false
+		var found bool
 		if name, found = what.name(u, r.PathValue("id")); !found {
 			return errNoSuchThing
 		}

@@ -44,8 +44,9 @@ func show(t *testing.T, main string, v page.View, r *http.Request) *httptest.Res
 	return w
 }
 
-func get(target string, header ...string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, target, nil)
+func get(t *testing.T, target string, header ...string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -53,7 +54,7 @@ func get(target string, header ...string) *http.Request {
 }
 
 func TestAPageLoadsNothingFromElsewhereAndRunsNothingInline(t *testing.T) {
-	w := show(t, `x`, page.View{Script: []string{"passkey.js"}}, get("/"))
+	w := show(t, `x`, page.View{Script: []string{"passkey.js"}}, get(t, "/"))
 	body := w.Body.String()
 	for _, bad := range []string{"http://", "https://", "<style", " style=", "onclick"} {
 		if strings.Contains(body, bad) {
@@ -80,7 +81,7 @@ func TestTheLanguageIsChosenByParameterThenCookieThenBrowser(t *testing.T) {
 		{"forged parameter", "/?locale=%3Cscript%3E", "de", "en", "de"},
 		{"forged cookie", "/", "../../x", "fr", "fr"},
 	} {
-		r := get(c.target, "Accept-Language", c.accept)
+		r := get(t, c.target, "Accept-Language", c.accept)
 		r.AddCookie(&http.Cookie{Name: "signet-locale", Value: c.cookie})
 		w := show(t, `x`, page.View{}, r)
 		if !strings.Contains(w.Body.String(), `<html lang="`+c.want+`">`) || w.Header().Get("Content-Language") != c.want {
@@ -93,14 +94,14 @@ func TestTheLanguageIsChosenByParameterThenCookieThenBrowser(t *testing.T) {
 }
 
 func TestNamesThatDeceiveAreShownForWhatTheyAre(t *testing.T) {
-	w := show(t, `{{plain .Data}}`, page.View{Data: "a\u202egnp.exe\x00<b>\u200b"}, get("/"))
+	w := show(t, `{{plain .Data}}`, page.View{Data: "a\u202egnp.exe\x00<b>\u200b"}, get(t, "/"))
 	if want := `a\u{202e}gnp.exe\u{0}&lt;b&gt;\u{200b}`; !strings.Contains(w.Body.String(), want) {
 		t.Errorf("got %s, want %s in it", w.Body.String(), want)
 	}
 }
 
 func TestTimesAreInWordsWithTheExactTimeBeside(t *testing.T) {
-	w := show(t, `{{ago .Data}}`, page.View{Data: now.Add(-2 * time.Hour)}, get("/?locale=de"))
+	w := show(t, `{{ago .Data}}`, page.View{Data: now.Add(-2 * time.Hour)}, get(t, "/?locale=de"))
 	if want := `<time datetime="2026-03-01T10:00:00Z" title="2026-03-01 10:00:00 UTC">vor 2 Stunden</time>`; !strings.Contains(w.Body.String(), want) {
 		t.Errorf("got %s, want %s in it", w.Body.String(), want)
 	}
@@ -113,7 +114,7 @@ func TestAFailingPageWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	if err := pages.Show(w, get("/"), http.StatusOK, "one", page.View{Data: struct{}{}}); err == nil {
+	if err := pages.Show(w, get(t, "/"), http.StatusOK, "one", page.View{Data: struct{}{}}); err == nil {
 		t.Error("no error")
 	}
 	if w.Body.Len() > 0 || len(w.Header()) > 0 {
@@ -124,11 +125,11 @@ func TestAFailingPageWritesNothing(t *testing.T) {
 func TestAssetsHaveNamesThatChangeWithThem(t *testing.T) {
 	mux := http.NewServeMux()
 	newSite(t).Routes(mux)
-	body := show(t, `x`, page.View{}, get("/")).Body.String()
+	body := show(t, `x`, page.View{}, get(t, "/")).Body.String()
 	_, rest, _ := strings.Cut(body, `<link rel="stylesheet" href="`)
 	href, _, _ := strings.Cut(rest, `"`)
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, get(href, "Accept-Encoding", "gzip"))
+	mux.ServeHTTP(w, get(t, href, "Accept-Encoding", "gzip"))
 	if w.Code != 200 || w.Header().Get("Content-Type") != "text/css; charset=utf-8" || w.Header().Get("Content-Encoding") != "gzip" || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
 		t.Errorf("%s: %d %v", href, w.Code, w.Header())
 	}
@@ -136,7 +137,7 @@ func TestAssetsHaveNamesThatChangeWithThem(t *testing.T) {
 		t.Errorf("an empty page weighs %d bytes", n)
 	}
 	w = httptest.NewRecorder()
-	mux.ServeHTTP(w, get("/assets/signet.css"))
+	mux.ServeHTTP(w, get(t, "/assets/signet.css"))
 	if w.Code != http.StatusNotFound {
 		t.Errorf("name without hash: got %d, want 404", w.Code)
 	}

@@ -75,9 +75,9 @@ func (a *agent) do(method, path string, form url.Values, headers ...string) sign
 	return res
 }
 
-func (a *agent) get(path string, headers ...string) signettest.Answer {
+func (a *agent) get(path string) signettest.Answer {
 	a.t.Helper()
-	return a.do(http.MethodGet, path, nil, headers...)
+	return a.do(http.MethodGet, path, nil)
 }
 
 func (a *agent) post(path string, fields ...string) signettest.Answer {
