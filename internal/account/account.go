@@ -56,6 +56,7 @@ type User struct {
 	ID          string
 	DisplayName string
 	Addresses   []string // verified, in lower case, oldest first
+	Locale      string   // language tag of mails, where it was looked up; may be empty
 	Created     time.Time
 	Disabled    time.Time // zero while the user may act
 }

@@ -90,6 +90,7 @@ type proof struct {
 	facts   MFAFacts
 	ticket  string // MFA ticket that this finishes; empty without one
 	device  bool   // the browser is to be known from now on
+	first   bool   // the user has just begun here: no browser is new to them
 }
 
 // enter makes a session of a sign-in that is whole, and asks for a second factor where
@@ -125,13 +126,14 @@ const purposeSignIn = "sign-in"
 func (g *Gate) open(ctx context.Context, p proof, b authapi.Browser) (authapi.TokenResponse, error) {
 	res := authapi.TokenResponse{UserID: p.user, Created: p.facts.Created, Linked: p.facts.Linked}
 	var t *ticket.Ticket
-	err := g.users.db.Update(ctx, func(tx *db.Tx) error {
+	var u User
+	err := g.users.db.Update(ctx, func(tx *db.Tx) (err error) {
 		if p.ticket != "" {
 			if err := g.sessions.ConsumeMFATicket(ctx, tx, p.ticket); err != nil {
 				return err
 			}
 		}
-		if _, err := g.users.Hold(ctx, tx, p.user); err != nil {
+		if u, err = g.users.Hold(ctx, tx, p.user); err != nil {
 			return refusal(err)
 		}
 		acc, err := accountByID(ctx, tx, p.user, p.account)
@@ -154,10 +156,22 @@ func (g *Gate) open(ctx context.Context, p proof, b authapi.Browser) (authapi.To
 	if err != nil {
 		return authapi.TokenResponse{}, err
 	}
-	if p.device {
+	if _, known := g.creds.knownDevice(b.Device, p.user); p.device && !known {
 		res.Device = g.creds.NewDevice(p.user)
+		g.tellOfBrowser(ctx, p, u, b)
 	}
 	return g.signed(ctx, res, t)
+}
+
+// tellOfBrowser tells a user that they signed in from a browser that was not seen
+// before, unless it is their first.
+func (g *Gate) tellOfBrowser(ctx context.Context, p proof, u User, b authapi.Browser) {
+	if p.first || len(u.Addresses) == 0 {
+		return
+	}
+	g.post.Send(ctx, notify.Message{
+		To: u.Addresses, Locale: u.Locale, What: notify.NewBrowser, Values: map[string]any{"Device": device(b.Agent), "Address": b.Address},
+	})
 }
 
 // signed adds the access token.

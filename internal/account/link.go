@@ -308,7 +308,7 @@ func (g *Gate) finishSignUp(ctx context.Context, l linkRow, r authapi.UseLinkReq
 	if err != nil {
 		return authapi.TokenResponse{}, err
 	}
-	return g.enter(ctx, proof{user: u.ID, account: acc.ID, amr: []string{AMRPassword}, at: g.now(), facts: MFAFacts{Created: true}, device: true}, r.Browser)
+	return g.enter(ctx, proof{user: u.ID, account: acc.ID, amr: []string{AMRPassword}, at: g.now(), facts: MFAFacts{Created: true}, device: true, first: true}, r.Browser)
 }
 
 // reset sets a password. Whoever was signed in is not any more.
@@ -417,7 +417,7 @@ func (g *Gate) setUp(ctx context.Context, l linkRow, u User, r authapi.UseLinkRe
 	if err != nil {
 		return authapi.TokenResponse{}, err
 	}
-	return g.enter(ctx, proof{user: u.ID, amr: []string{"link"}, at: g.now(), device: true}, r.Browser)
+	return g.enter(ctx, proof{user: u.ID, amr: []string{"link"}, at: g.now(), device: true, first: true}, r.Browser)
 }
 
 // recover removes all second factors, and ends what somebody may have done with them.
@@ -493,7 +493,7 @@ func (g *Gate) first(ctx context.Context, r authapi.UseLinkRequest) (authapi.Tok
 	if err := g.users.db.Update(ctx, func(tx *db.Tx) error { return deleteFirstLinks(ctx, tx) }); err != nil {
 		return authapi.TokenResponse{}, err
 	}
-	return g.enter(ctx, proof{user: u.ID, amr: []string{"link"}, at: g.now(), device: true}, r.Browser)
+	return g.enter(ctx, proof{user: u.ID, amr: []string{"link"}, at: g.now(), device: true, first: true}, r.Browser)
 }
 
 // SetupLink returns the address of a link by which a user, named by id or address, sets

@@ -135,8 +135,8 @@ func (s *Service) lookUp(ctx context.Context, tx *db.Tx, user, clause string) (U
 			return User{}, err
 		}
 	}
-	err := tx.QueryRowContext(ctx, `SELECT id, display_name, created_at, disabled_at FROM users WHERE id = $1`+clause, id).
-		Scan(&u.ID, &u.DisplayName, &u.Created, &disabled)
+	err := tx.QueryRowContext(ctx, `SELECT id, display_name, locale, created_at, disabled_at FROM users WHERE id = $1`+clause, id).
+		Scan(&u.ID, &u.DisplayName, &u.Locale, &u.Created, &disabled)
 	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, ErrNoUser
 	}

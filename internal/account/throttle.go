@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"signet/internal/limit"
@@ -41,7 +42,7 @@ const DeviceLife = 365 * 24 * time.Hour
 // Origin is where a sign-in comes from.
 type Origin struct {
 	Address netip.Addr // of the client; those without one share a budget
-	Device  string     // what NewDevice gave this browser; may be empty
+	Device  string     // what NewDevice gave this browser, for each of its users, with dots between; may be empty
 }
 
 // prefix returns the network whose budget the origin spends.
@@ -72,8 +73,24 @@ func (c *Credentials) NewDevice(user string) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, c.deviceMAC(b, user)...))
 }
 
-// knownDevice returns the id of a device value, and whether it is of that user and alive.
-func (c *Credentials) knownDevice(value, user string) (id string, ok bool) {
+// maxDevices is how many values of one browser are looked at: of so many users.
+const maxDevices = 3
+
+// knownDevice returns the id of the value that is of that user and alive, among those of
+// a browser, which have dots between them; and whether there is one.
+func (c *Credentials) knownDevice(values, user string) (id string, ok bool) {
+	for i, value := range strings.SplitN(values, ".", maxDevices+1) {
+		if i == maxDevices {
+			break
+		}
+		if id, ok := c.deviceOf(value, user); ok {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+func (c *Credentials) deviceOf(value, user string) (id string, ok bool) {
 	b, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil || len(b) != deviceSize || user == "" {
 		return "", false

@@ -16,7 +16,7 @@ type notifier struct{ a *App }
 // IdentityLinked implements [account.Notifier].
 func (n notifier) IdentityLinked(ctx context.Context, i account.NewIdentity) {
 	n.a.Post.Send(ctx, notify.Message{
-		To: i.User.Addresses, What: notify.IdentityLinked,
+		To: i.User.Addresses, Locale: i.User.Locale, What: notify.IdentityLinked,
 		Values: map[string]any{"Name": providerName(n.a.Config.Login, i.Identity.Provider)},
 	})
 }
@@ -24,7 +24,7 @@ func (n notifier) IdentityLinked(ctx context.Context, i account.NewIdentity) {
 // CredentialChanged implements [account.Notifier].
 func (n notifier) CredentialChanged(ctx context.Context, c account.CredentialChange) {
 	n.a.Post.Send(ctx, notify.Message{
-		To: c.User.Addresses, What: strings.ReplaceAll(c.What, "_", "-"), Values: map[string]any{"Name": c.Name},
+		To: c.User.Addresses, Locale: c.User.Locale, What: strings.ReplaceAll(c.What, "_", "-"), Values: map[string]any{"Name": c.Name},
 	})
 }
 

@@ -109,7 +109,7 @@ const (
 type Browser struct {
 	Address string `json:"address,omitempty"` // IP address
 	Agent   string `json:"agent,omitempty"`   // User-Agent, cut to 200 bytes
-	Device  string `json:"device,omitempty"`  // what an earlier TokenResponse called device; may be empty
+	Device  string `json:"device,omitempty"`  // what earlier TokenResponses called device, with dots between; may be empty
 	Binding string `json:"binding,omitempty"` // a random value that only this browser has: MFA tickets are tied to it
 }
 

@@ -85,6 +85,7 @@ var problemTexts = map[string]string{
 	"linked-to-other":         "problem.linkedToOther",
 	"sign-up-closed":          "problem.signUpClosed",
 	"sign-in-refused":         "problem.signInRefused",
+	"step-up-required":        "problem.stepUp",
 	"last-way-in":             "problem.lastWayIn",
 	"last-address":            "problem.lastAddress",
 	"password-short":          "problem.passwordShort",
