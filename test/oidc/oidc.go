@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -134,6 +135,10 @@ func (s *Server) spoil(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if err := readBasic(r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 		rec := httptest.NewRecorder()
 		next.ServeHTTP(rec, r)
 		body := rec.Body.Bytes()
@@ -148,6 +153,29 @@ func (s *Server) spoil(next http.Handler) http.Handler {
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(body) // the client may be gone
 	})
+}
+
+// readBasic puts the client's credentials into the form: mockoidc says that it takes
+// client_secret_basic, and reads the body alone (RFC 6749, section 2.3.1).
+func readBasic(r *http.Request) error {
+	user, password, ok := r.BasicAuth()
+	if !ok {
+		return nil
+	}
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	id, err := url.QueryUnescape(user)
+	if err != nil {
+		return err
+	}
+	secret, err := url.QueryUnescape(password)
+	if err != nil {
+		return err
+	}
+	r.Form.Set("client_id", id)
+	r.Form.Set("client_secret", secret)
+	return nil
 }
 
 func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) {
