@@ -19,7 +19,7 @@ build: ## build bin/signet
 check: ## fast: build, vet and the tests that start nothing but a database
 	@go build ./... && go mod tidy -diff && go vet ./... && go test ./authproof/... ./client/... ./internal/... ./cmd/...
 
-deps: ## install what the tests need (apt, Go modules)
+deps: ## install what the tests need (apt, Go modules, npm)
 	@scripts/test-deps
 
 test: deps build ## everything: PostgreSQL, SQLite, Redis, real Postfix, faults in short form

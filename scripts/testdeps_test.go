@@ -16,12 +16,16 @@ import (
 // for apt-get and its like and keep what they were told.
 type machine struct {
 	root, bin, told string
+
+	npm string // directory of the npm packages
 }
 
 func newMachine(t *testing.T, programs ...string) machine {
 	t.Helper()
-	m := machine{root: t.TempDir(), bin: t.TempDir()}
+	m := machine{root: t.TempDir(), bin: t.TempDir(), npm: t.TempDir()}
 	m.told = filepath.Join(m.bin, "told")
+	m.write(t, filepath.Join(m.npm, "package-lock.json"), time.Now().Add(-time.Hour))
+	m.write(t, m.npmDone(), time.Now())
 	for _, name := range []string{"bash", "sh", "cat", "id", "dirname", "tee", "chmod", "rm", "env", "mkdir", "touch"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
@@ -36,6 +40,21 @@ func newMachine(t *testing.T, programs ...string) machine {
 	}
 	m.program(t, "sudo", `shift; [ "$1" = true ] || exec "$@"`)
 	return m
+}
+
+func (m machine) npmDone() string { return filepath.Join(m.npm, "node_modules/.package-lock.json") }
+
+func (machine) write(t *testing.T, path string, at time.Time) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // program makes a program that records how it was called and then runs the script.
@@ -68,7 +87,7 @@ func (m machine) install(t *testing.T, files ...string) {
 func (m machine) run(t *testing.T) (string, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "./test-deps")
-	cmd.Env = []string{"PATH=" + m.bin, "TEST_DEPS_ROOT=" + m.root}
+	cmd.Env = []string{"PATH=" + m.bin, "TEST_DEPS_ROOT=" + m.root, "TEST_DEPS_NPM=" + m.npm}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err := cmd.Run()
@@ -96,6 +115,7 @@ var installed = []string{
 	"usr/lib/x86_64-linux-gnu/libnss_wrapper.so", "usr/lib/x86_64-linux-gnu/libuid_wrapper.so",
 	"usr/lib/postgresql/15/bin/postgres", "usr/bin/chromium", "usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "usr/lib/python3/dist-packages/cryptography/__init__.py",
 	"usr/bin/promtool", "usr/bin/systemd-analyze", "usr/bin/openssl", "usr/bin/curl", "usr/bin/jq",
+	"usr/bin/node", "usr/bin/npm",
 }
 
 func TestThisMachineHasWhatTheTestsNeed(t *testing.T) {
@@ -140,6 +160,32 @@ func TestNothingMissingInstallsNothing(t *testing.T) {
 	said, status := m.run(t)
 	if calls := m.calls(t); status != 0 || said != "" || calls != "go mod download\n" {
 		t.Errorf("got status %d, %q, calls %q", status, said, calls)
+	}
+}
+
+func TestNpmPackagesAreInstalledWhereTheyAreMissingOrOlderThanTheirLock(t *testing.T) {
+	for name, change := range map[string]func(m machine){
+		"missing": func(m machine) {
+			if err := os.Remove(m.npmDone()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"older": func(m machine) { m.write(t, filepath.Join(m.npm, "package-lock.json"), time.Now().Add(time.Hour)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, "go", "npm")
+			m.install(t, append(installed, "usr/bin/redis-server")...)
+			change(m)
+			said, status := m.run(t)
+			want := "npm --prefix " + m.npm + " ci --ignore-scripts --no-audit --no-fund --silent\n"
+			if calls := m.calls(t); status != 0 || !strings.Contains(calls, want) {
+				t.Errorf("got status %d, %s, calls %q, want %q", status, said, calls, want)
+			}
+			m.program(t, "npm", "exit 1")
+			if said, status := m.run(t); status != 1 || !strings.Contains(said, "could not install the npm packages") {
+				t.Errorf("npm fails: got status %d, %s", status, said)
+			}
+		})
 	}
 }
 
