@@ -25,9 +25,25 @@ func Binary(t testing.TB) string {
 	return path
 }
 
-// binary builds once a process. The file stays in the user's cache, so that a build
-// without a change takes no time.
-var binary = sync.OnceValues(func() (string, error) {
+// Hello returns the path of the example app, built from this working tree.
+func Hello(t testing.TB) string {
+	t.Helper()
+	path, err := hello()
+	if err != nil {
+		t.Fatalf("build examples/hello: %v", err)
+	}
+	return path
+}
+
+// Each builds once a process.
+var (
+	binary = sync.OnceValues(func() (string, error) { return build("cmd/signet") })
+	hello  = sync.OnceValues(func() (string, error) { return build("examples/hello") })
+)
+
+// build builds the command in a directory of the tree. The file stays in the user's
+// cache, so that a build without a change takes no time.
+func build(source string) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err
@@ -46,22 +62,22 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if err := noteSources(root); err != nil {
+	if err := noteSources(filepath.Join(root, source)); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "signet")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./cmd/signet") //nolint:gosec // own paths
+	path := filepath.Join(dir, filepath.Base(source))
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./"+source) //nolint:gosec // own paths
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
-// noteSources looks at what the command is built from, so that go test knows that a
+// noteSources looks at what a command is built from, so that go test knows that a
 // result from before a change is of no use. The rest comes with the import of app.
-func noteSources(root string) error {
-	files, err := filepath.Glob(filepath.Join(root, "cmd/signet/*.go"))
+func noteSources(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.*"))
 	if err != nil {
 		return err
 	}

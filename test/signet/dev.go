@@ -17,8 +17,10 @@ type Ready struct {
 	Internal   string `json:"internal"`
 	Policy     string `json:"policy"`
 	Operations string `json:"operations"`
+	AdminLink  string `json:"admin_link"`
 	User       struct {
-		Email string `json:"email"`
+		Email    string `json:"email"`
+		Password string `json:"password"`
 	} `json:"user"`
 	APIToken   string `json:"api_token"`
 	ServiceKey string `json:"service_key"`
@@ -57,7 +59,7 @@ func Dev(t testing.TB) *DevInstance {
 	if d.Key, err = keyfile.Read(d.Ready.Authroute.PrivateKeyFile); err != nil {
 		t.Fatal(err)
 	}
-	secrets.Add(d.Ready.APIToken, d.Ready.ServiceKey)
+	secrets.Add(d.Ready.APIToken, d.Ready.ServiceKey, d.Ready.User.Password)
 	secrets.AddKey(d.Key)
 	return d
 }

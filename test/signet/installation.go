@@ -124,7 +124,36 @@ func (n *Installation) JSON(out any, args ...string) {
 // a time.
 func (n *Installation) Start() *Instance {
 	n.t.Helper()
-	base := FreePorts(n.t)
+	i := n.instance(FreePorts(n.t))
+	i.start()
+	return i
+}
+
+// StartSplit starts two instances that are one to people: accounts and mail in the
+// first, the pages in the second, which asks the first by HTTP with a service key.
+// Only a store that several instances share can have that.
+func (n *Installation) StartSplit() (accounts, pages *Instance) {
+	n.t.Helper()
+	var out struct {
+		Key string `json:"service_key"`
+	}
+	n.JSON(&out, "admin", "create-key", "--name", "login", "--permission", "auth:login", "--permission", "auth:oauth", "--provider", "*")
+	n.Secrets.Add(out.Key)
+	accountsBase, pagesBase := FreePorts(n.t), FreePorts(n.t)
+	accounts, pages = n.instance(accountsBase), n.instance(pagesBase)
+	accounts.args = append(accounts.args, "--roles", "account,token,policy")
+	accounts.env = append(accounts.env, "SIGNET_SERVER_ORIGIN="+pages.Origin)
+	pages.args = append(pages.args, "--roles", "login,token")
+	pages.env = append(pages.env,
+		"SIGNET_LOGIN_ACCOUNT_URL=http://"+loopback(accountsBase+internalPort), "SIGNET_LOGIN_ACCOUNT_KEY="+out.Key)
+	accounts.start()
+	pages.start()
+	return accounts, pages
+}
+
+// instance returns one that does not run yet.
+func (n *Installation) instance(base int) *Instance {
+	n.t.Helper()
 	data := n.data()
 	if !n.sqlite {
 		data = filepath.Join(n.dir, fmt.Sprintf("data-%d", base))
@@ -138,7 +167,6 @@ func (n *Installation) Start() *Instance {
 		"SIGNET_SERVER_OPERATIONS_LISTEN=" + loopback(base+operationsPort),
 		"SIGNET_AUTHROUTE_POLICY_LISTEN=" + i.Policy,
 	}, n.env...)
-	i.start()
 	return i
 }
 
