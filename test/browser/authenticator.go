@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 )
 
@@ -38,4 +39,13 @@ func (a *Authenticator) Verifies(yes bool) {
 func (a *Authenticator) Remove() {
 	a.tab.t.Helper()
 	call(a.tab, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: a.id})
+}
+
+// OffersNothing makes the tab one of a browser that offers no passkeys by itself, only
+// at a button (without conditional mediation).
+func (b *Tab) OffersNothing() {
+	b.t.Helper()
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: `if (window.PublicKeyCredential) delete PublicKeyCredential.isConditionalMediationAvailable`,
+	})
 }

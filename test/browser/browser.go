@@ -26,8 +26,9 @@ const patience = 15 * time.Second
 
 // Tab is one tab of a browser.
 type Tab struct {
-	t   testing.TB
-	ctx context.Context
+	t       testing.TB
+	ctx     context.Context
+	traffic *traffic
 }
 
 // New starts a browser and returns its first tab.
@@ -45,7 +46,7 @@ func New(t testing.TB) *Tab {
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), o...)
 	t.Cleanup(stop)
-	return open(t, allocator)
+	return open(t, allocator, new(traffic))
 }
 
 // chromium returns the browser's program, which scripts/test-deps installs.
@@ -60,25 +61,33 @@ func chromium(t testing.TB) string {
 	return ""
 }
 
-func open(t testing.TB, parent context.Context) *Tab {
+func open(t testing.TB, parent context.Context, seen *traffic, o ...chromedp.ContextOption) *Tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(parent)
+	ctx, cancel := chromedp.NewContext(parent, o...)
 	t.Cleanup(cancel)
-	tab := &Tab{t: t, ctx: ctx}
+	tab := &Tab{t: t, ctx: ctx, traffic: seen}
 	if err := chromedp.Do(ctx); err != nil { // starts it; a deadline here would end it
 		t.Fatalf("browser does not start: %v", err)
 	}
+	tab.watch()
 	return tab
 }
 
 // Tab opens a further tab of the same browser, with the same cookies.
 func (b *Tab) Tab() *Tab {
 	b.t.Helper()
-	return open(b.t, b.ctx)
+	return open(b.t, b.ctx, b.traffic)
+}
+
+// Stranger opens a tab that shares nothing with the others, as that of another browser
+// would be. It ends with t.
+func (b *Tab) Stranger(t testing.TB) *Tab {
+	t.Helper()
+	return open(t, b.ctx, b.traffic, chromedp.WithNewBrowserContext())
 }
 
 // In returns the same tab for a subtest.
-func (b *Tab) In(t testing.TB) *Tab { return &Tab{t: t, ctx: b.ctx} }
+func (b *Tab) In(t testing.TB) *Tab { return &Tab{t: t, ctx: b.ctx, traffic: b.traffic} }
 
 // run runs one action within the time that a page has.
 func run[T any](b *Tab, a chromedp.Action[T]) (T, error) {
@@ -136,15 +145,27 @@ func (b *Tab) ask(script string) string {
 // follows where there is one.
 func (b *Tab) Press(words string) {
 	b.t.Helper()
+	b.press("[document]", words)
+}
+
+// PressBeside is Press for the button in the first list item or section that says what
+// it is about, such as Link beside GitHub.
+func (b *Tab) PressBeside(about, words string) {
+	b.t.Helper()
+	b.press(fmt.Sprintf(`[...document.querySelectorAll("li"), ...document.querySelectorAll("section")].filter(e => e.innerText.includes(%s))`, quote(about)), words)
+}
+
+func (b *Tab) press(within, words string) {
+	b.t.Helper()
 	b.until("press "+words, fmt.Sprintf(`(() => {
 		const words = %s;
 		const seen = e => e.offsetParent !== null && !e.disabled;
-		const all = [...document.querySelectorAll("button, a, summary")].filter(e => seen(e));
+		const all = %s.flatMap(e => [...e.querySelectorAll("button, a, summary")]).filter(e => seen(e));
 		const hit = all.find(e => e.innerText.trim() === words) || all.find(e => e.innerText.trim().startsWith(words));
 		if (!hit) return false;
 		hit.click();
 		return true;
-	})()`, quote(words)))
+	})()`, quote(words), within))
 }
 
 // Fill types into the field with that label, instead of what is there.
@@ -172,6 +193,19 @@ func (b *Tab) Tick(label string) {
 		box.checked = true;
 		return true;
 	})()`, quote(label)))
+}
+
+// Choose chooses from the list with that label.
+func (b *Tab) Choose(label, option string) {
+	b.t.Helper()
+	b.until("choose "+option, fmt.Sprintf(`(() => {
+		const label = [...document.querySelectorAll("label")].find(e => e.innerText.trim() === %s);
+		const list = label && document.getElementById(label.htmlFor);
+		const hit = list && [...list.options].find(e => e.text.trim() === %s);
+		if (!hit) return false;
+		hit.selected = true;
+		return true;
+	})()`, quote(label), quote(option)))
 }
 
 // Sees waits until the page says those words.
@@ -231,6 +265,16 @@ func (b *Tab) Cookie(name string) *network.Cookie {
 	return nil
 }
 
+// Cookies returns all cookies of the page's origin, as a request has them.
+func (b *Tab) Cookies() string {
+	b.t.Helper()
+	var all []string
+	for _, c := range call(b, network.GetCookies, network.GetCookiesParams{}).Cookies {
+		all = append(all, c.Name+"="+c.Value)
+	}
+	return strings.Join(all, "; ")
+}
+
 // SetCookie sets a cookie of the page's origin, as its server would.
 func (b *Tab) SetCookie(name, value string) {
 	b.t.Helper()
@@ -242,6 +286,12 @@ func (b *Tab) SetCookie(name, value string) {
 func (b *Tab) ClearCookies() {
 	b.t.Helper()
 	call(b, network.ClearBrowserCookies, cdp.Empty{})
+}
+
+// Accepts has the browser ask for pages in a language.
+func (b *Tab) Accepts(language string) {
+	b.t.Helper()
+	call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": language}})
 }
 
 // Script switches script on or off for the pages to come.

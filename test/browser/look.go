@@ -14,7 +14,9 @@ var looks = []struct {
 	{"light", 1280, false}, {"dark", 1280, true}, {"390", 390, false}, {"390-dark", 390, true},
 }
 
-// Look keeps pictures of the page: light, dark, and on a narrow screen.
+// Look keeps pictures of the page: light, dark, and on a narrow screen. It fails where
+// a narrow screen would have to be scrolled sideways, and where axe finds what keeps
+// people out.
 func (b *Tab) Look(name string) {
 	b.t.Helper()
 	for _, l := range looks {
@@ -31,6 +33,8 @@ func (b *Tab) Look(name string) {
 		b.Shot(name + "-" + l.name)
 		if l.width < 500 {
 			b.fits(name)
+		} else {
+			b.accessible(name + ", " + scheme)
 		}
 	}
 	call(b, emulation.ClearDeviceMetricsOverride, cdp.Empty{})

@@ -1,0 +1,119 @@
+package login_test
+
+import (
+	"net/http"
+	"testing"
+
+	"signet/test/browser"
+)
+
+// sessions are the list of sessions, and how others end.
+func sessions(t *testing.T, w *world) {
+	p := w.person(t)
+	b, second, third := w.tab(t), w.tab(t), w.tab(t)
+	for _, one := range []*browser.Tab{b, second, third} {
+		w.home(one, p)
+	}
+	b.Go(w.origin + "/account/sessions")
+	b.Sees("this one")
+	b.Sees("Sign out everywhere else")
+	w.look(b, "sessions")
+	b.PressBeside("Chrome", "Sign out") // this one has no such button
+	b.Sees("Signed out there.")
+	ended := 0
+	for _, one := range []*browser.Tab{second, third} {
+		one.Go(w.origin + "/account")
+		if one.Title() == "Sign in" {
+			ended++
+		}
+	}
+	if ended != 1 {
+		t.Errorf("%d sessions ended, want 1", ended)
+	}
+	b.Go(w.origin + "/account/sessions")
+	b.Press("Sign out everywhere else")
+	b.Sees("Signed out there.")
+	for _, one := range []*browser.Tab{second, third} {
+		one.Go(w.origin + "/account")
+		one.At(w.origin + "/login")
+	}
+	b.Go(w.origin + "/account")
+	b.Sees(p.email)
+}
+
+// tokens are API tokens, from the form to the API and to their end.
+func tokens(t *testing.T, w *world) {
+	b, p := w.tab(t), w.person(t)
+	w.home(b, p)
+	b.Go(w.origin + "/account/tokens")
+	b.Sees("You have no API tokens.")
+	w.look(b, "tokens")
+	b.Fill("What it is for", "backup")
+	b.Choose("Good for", "30 days")
+	b.Press("Make the token")
+	b.Sees("The token is shown only now.")
+	w.look(b, "tokens-made")
+	secret := browser.Value[string](b, `document.querySelector(".secret").innerText.trim()`)
+	w.Secrets.Add(secret)
+	ask := func() int { return w.api.Call(http.MethodGet, "/api/v1/authroute/keys", secret, "").Status }
+	if got := ask(); got != http.StatusOK {
+		t.Errorf("API: got %d, want 200", got)
+	}
+	b.Go(w.origin + "/account/tokens")
+	if text := b.Text(); len(secret) > 0 && containsLine(text, secret) {
+		t.Error("the secret is shown again")
+	}
+	b.Press("Revoke")
+	b.Sees("Revoke the API token?")
+	b.Press("Revoke")
+	b.Sees("Removed.")
+	if got := ask(); got != http.StatusUnauthorized {
+		t.Errorf("API after its end: got %d, want 401", got)
+	}
+}
+
+// profile is a name, a language, a further address, and the activity that came of it.
+func profile(t *testing.T, w *world) {
+	b, p, next := w.tab(t), w.person(t), w.stranger()
+	w.home(b, p)
+	w.look(b, "profile")
+	b.Fill("Your name", "Grace Hopper")
+	b.Press("Save")
+	b.Sees("Saved.")
+	b.Sees("Grace Hopper")
+	b.Fill("Another address", next.email)
+	b.Press("Add")
+	b.Sees("A link is on its way to the address.")
+	b.Sees("not confirmed")
+	w.look(b, "profile-unverified")
+	b.Go(w.mails.link(t, next.email))
+	w.look(b, "link-verify")
+	b.Press("Confirm")
+	b.Sees("The address is confirmed.")
+	w.signOut(b)
+	w.home(b, person{next.email, p.password})
+
+	b.Go(w.origin + "/account/security")
+	w.look(b, "security")
+	b.Press("Change the password")
+	b.Sees("New password")
+	w.look(b, "password")
+	b.Fill("New password", "password1234567")
+	b.Press("Save")
+	b.Sees("The password is too easy to guess.")
+	b.Fill("New password", w.stranger().password)
+	b.Press("Save")
+	b.Sees("The password is set.")
+
+	b.Go(w.origin + "/account/activity")
+	b.Sees("The password was set")
+	b.Sees("An address was added")
+	b.Sees("Signed in")
+	w.look(b, "activity")
+
+	b.Go(w.origin + "/account")
+	b.PressBeside(next.email, "Remove")
+	b.Sees("Remove the address?")
+	b.Press("Remove")
+	b.Sees("Removed.")
+}

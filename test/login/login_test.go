@@ -1,0 +1,46 @@
+package login_test
+
+import "testing"
+
+// flows are what people do, each in a browser of its own.
+var flows = []struct {
+	name string
+	run  func(*testing.T, *world)
+}{
+	{"sign-up by a mailed link", signUp},
+	{"password", password},
+	{"forgotten password", reset},
+	{"signing out", signOut},
+	{"authenticator app", authenticatorApp},
+	{"passkey", passkey},
+	{"passkey that the browser offers", conditional},
+	{"passkey beside the password", passkeyAsFactor},
+	{"passkey answer that is sent again", replay},
+	{"GitHub", gitHub},
+	{"Google", google},
+	{"OpenID Connect provider", staff},
+	{"linking a provider", linking},
+	{"Google with the address of a user", sameAddress},
+	{"callbacks of others", states},
+	{"sign-in for an app", handoff},
+	{"signing out of apps", everywhere},
+	{"app that asks again", stepUp},
+	{"sessions", sessions},
+	{"API tokens", tokens},
+	{"profile", profile},
+	{"languages", languages},
+	{"without script", withoutScript},
+	{"weight of the sign-in page", weight},
+}
+
+func TestPeopleSignIn(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, k)
+			for _, f := range flows {
+				t.Run(f.name, func(t *testing.T) { f.run(t, w) })
+			}
+		})
+	}
+}
