@@ -41,6 +41,7 @@ var activityTexts = map[string]string{
 	"session.reuse":        "activity.reuse",
 	"session.revoke":       "activity.revoke",
 	"user.create":          "activity.created",
+	"user.change":          "activity.changed",
 	"user.password_set":    "activity.passwordSet",
 	"user.password_remove": "activity.passwordRemoved",
 	"user.password_reset":  "activity.passwordReset",
