@@ -17,6 +17,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
@@ -69,7 +70,7 @@ func open(t testing.TB, parent context.Context, seen *traffic, o ...chromedp.Con
 	if err := chromedp.Do(ctx); err != nil { // starts it; a deadline here would end it
 		t.Fatalf("browser does not start: %v", err)
 	}
-	tab.watch()
+	tab.watch() //nolint:contextcheck // the tab has it
 	return tab
 }
 
@@ -179,9 +180,7 @@ func (b *Tab) Fill(label, text string) {
 		field.select && field.select();
 		return true;
 	})()`, quote(label)))
-	if _, err := run(b, chromedp.KeyEvent(text)); err != nil {
-		b.failed("fill "+label, err)
-	}
+	call(b, input.InsertText, input.InsertTextParams{Text: text}) // all at once: keys take their time
 }
 
 // Tick ticks the box with that label.

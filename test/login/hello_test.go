@@ -30,11 +30,11 @@ func (w *world) startHello(t *testing.T) *hello {
 	w.JSON(&out, "admin", "client", "create", "--name", "Hello",
 		"--redirect-uri", h.origin+"/callback", "--logout-uri", "http://127.0.0.1:"+port+"/backchannel-logout")
 	w.Secrets.Add(out.Secret)
-	log, err := os.Create(filepath.Join(t.TempDir(), "hello.log")) //nolint:gosec // own path
+	log, err := os.Create(filepath.Join(t.TempDir(), "hello.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(signettest.Hello(t), "--signet", w.origin, "--client-id", out.ID, "--origin", h.origin, "--listen", "127.0.0.1:"+port) //nolint:gosec,noctx // own words; it is killed below
+	cmd := exec.Command(signettest.Hello(t), "--signet", w.origin, "--client-id", out.ID, "--origin", h.origin, "--listen", "127.0.0.1:"+port) //nolint:noctx // it is killed below
 	cmd.Env = append(os.Environ(), "HELLO_CLIENT_SECRET="+out.Secret)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

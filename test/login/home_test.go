@@ -108,6 +108,7 @@ func profile(t *testing.T, w *world) {
 	b.Go(w.origin + "/account/activity")
 	b.Sees("The password was set")
 	b.Sees("An address was added")
+	b.Sees("Name or language were changed")
 	b.Sees("Signed in")
 	w.look(b, "activity")
 
