@@ -175,10 +175,14 @@ func (cmd devCmd) welcome(c *console, r app.Ready, took time.Duration) {
 	}
 	fmt.Fprintf(c.out, `Signet is ready (%s). It listens on this machine only; Ctrl-C stops it.
 
-  public      %s
+  public      %s   (people sign in here)
   policy      %s   (Postfix asks here)
   operations  %s/metrics
   state       %s
+
+Open this once in a browser, and set up a passkey (the account is %s):
+
+  %s
 
 Try, in another terminal:
 
@@ -187,7 +191,7 @@ Try, in another terminal:
   curl '%s/.well-known/authroute-revocations'
   curl %s/ready
 
-`, took.Round(time.Millisecond), r.Public, r.Policy, r.Operations, r.Data,
+`, took.Round(time.Millisecond), r.Public, r.Policy, r.Operations, r.Data, r.User.Email, r.AdminLink,
 		self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Public, r.Operations)
 }
 
