@@ -24,7 +24,7 @@ func authenticatorApp(t *testing.T, w *world) {
 	b.At(w.origin + "/login/factor")
 	b.Fill("Code", phone.wrong(t))
 	b.Press("Continue")
-	b.Sees("The code is wrong, or was used before.")
+	b.Sees("The code is wrong, or has been used before.")
 	w.look(b, "factor-totp-wrong")
 	code := phone.code(t)
 	b.Fill("Code", code)
@@ -38,7 +38,7 @@ func authenticatorApp(t *testing.T, w *world) {
 	b.At(w.origin + "/login/factor")
 	b.Fill("Code", code)
 	b.Press("Continue")
-	b.Sees("The code is wrong, or was used before.")
+	b.Sees("The code is wrong, or has been used before.")
 	b.Press("Use a recovery code")
 	b.Sees("Enter one of the recovery codes that you kept.")
 	w.look(b, "factor-recovery")
@@ -54,7 +54,7 @@ func authenticatorApp(t *testing.T, w *world) {
 	b.Press("Use a recovery code")
 	b.Fill("Recovery code", recovery[3])
 	b.Press("Continue")
-	b.Sees("The code is wrong, or was used before.")
+	b.Sees("The code is wrong, or has been used before.")
 
 	lostEverything(t, w, p)
 }

@@ -24,7 +24,7 @@ func TestAdministratorOfDevServerSetsUpHowTheySignIn(t *testing.T) {
 	b.Press("Sign out")
 	b.Sees("You are signed out")
 	b.Go(d.Ready.AdminLink)
-	b.Sees("This link was used, has expired or is not whole.")
+	b.Sees("This link was used already, has expired or is not complete.")
 	b.Go(d.Ready.Public + "/login")
 	b.Press("Sign in with a passkey")
 	b.At(d.Ready.Public + "/account")

@@ -54,7 +54,7 @@ func passkey(t *testing.T, w *world) {
 	b.At(w.origin + "/account")
 	b.Go(w.origin + "/account/security/passkeys")
 	b.Press("Create the passkey")
-	b.Sees("This device has a passkey for this account already.")
+	b.Sees("This device already has a passkey for this account.")
 
 	// What was removed opens nothing.
 	b.Go(w.origin + "/account/security")

@@ -49,7 +49,7 @@ func signUp(t *testing.T, w *world) {
 
 	// The link was good once.
 	b.Go(link)
-	b.Sees("This link was used, has expired or is not whole.")
+	b.Sees("This link was used already, has expired or is not complete.")
 	w.look(b, "problem")
 
 	// Nobody learns who has an account.
