@@ -124,7 +124,8 @@ type userLog struct{ a *App }
 func (l userLog) OfUser(ctx context.Context, user string, limit int) (out []authapi.Activity, err error) {
 	events, _, err := l.a.Audit.List(ctx, audit.Filter{Involving: user, Limit: limit}, "")
 	for _, e := range events {
-		out = append(out, authapi.Activity{Time: e.Time, Action: e.Action, Outcome: string(e.Outcome), Address: e.Address, BySelf: e.Actor.ID == user})
+		bySelf := e.Actor.ID == user || e.Actor.ID == "" // who signs in is not proven yet
+		out = append(out, authapi.Activity{Time: e.Time, Action: e.Action, Outcome: string(e.Outcome), Address: e.Address, BySelf: bySelf})
 	}
 	return out, err
 }

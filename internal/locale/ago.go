@@ -10,7 +10,8 @@ func (t *Texts) Ago(at, now time.Time) string {
 	d := now.Sub(at)
 	ids := [3]string{"time.minutes", "time.hours", "time.days"}
 	if d < 0 {
-		d, ids = -d, [3]string{"time.inMinutes", "time.inHours", "time.inDays"}
+		// What was set to 30 days a moment ago ends in 30 days.
+		d, ids = -d+time.Minute-time.Second, [3]string{"time.inMinutes", "time.inHours", "time.inDays"}
 	}
 	switch {
 	case d < time.Minute:

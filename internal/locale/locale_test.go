@@ -72,6 +72,7 @@ func TestTimesAreSaidInTheLargestUnitThatFits(t *testing.T) {
 		{now.Add(-48 * time.Hour), "2 days ago"},
 		{now.Add(90 * time.Minute), "in 1 hour"},
 		{now.AddDate(0, 0, 7), "in 7 days"},
+		{now.AddDate(0, 0, 30).Add(-20 * time.Second), "in 30 days"},
 	} {
 		if got := en.Ago(c.at, now); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.at, got, c.want)
