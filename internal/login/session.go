@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,11 +99,14 @@ type sessionKey struct{}
 func (l *Login) Sessions(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := l.identify(w, r)
-		if err != nil {
+		switch {
+		case err == nil:
+			next.ServeHTTP(w, r)
+		case strings.Contains(r.Header.Get("Accept"), "text/html"): // somebody reads it
+			l.page(func(http.ResponseWriter, *http.Request) error { return err }).ServeHTTP(w, r)
+		default:
 			web.Fail(w, r, err)
-			return
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 

@@ -79,6 +79,10 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		}
 	}
 	a := d.agent(t).signIn()
+	res := a.do(http.MethodPost, "/account", url.Values{"name": {"x"}}, "Sec-Fetch-Site", "cross-site", "Accept", "text/html")
+	if !strings.Contains(string(res.Body), "<h1>That did not work</h1>") {
+		t.Errorf("a person is shown %.100s", res.Body)
+	}
 	if res := a.do(http.MethodPost, "/api/v1/authroute/bypass", url.Values{}, "Content-Type", "application/json", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"); res.Status != http.StatusForbidden {
 		t.Errorf("API by cookie from another site: got %d, want 403", res.Status)
 	}
