@@ -79,7 +79,7 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		}
 	}
 	a := d.agent(t).signIn()
-	res := a.do(http.MethodPost, "/account", url.Values{"name": {"x"}}, "Sec-Fetch-Site", "cross-site", "Accept", "text/html")
+	res := a.do(http.MethodPost, "/account", url.Values{"name": {"x"}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example", "Accept", "text/html")
 	if !strings.Contains(string(res.Body), "<h1>That did not work</h1>") {
 		t.Errorf("a person is shown %.100s", res.Body)
 	}
