@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -101,8 +102,12 @@ func TestBenchUnknownAddressTakesAsLong(t *testing.T) {
 	const turns = 20
 	d := signettest.Dev(t)
 	took := map[string][]time.Duration{}
-	for range turns {
-		for _, email := range []string{d.Ready.User.Email, "nobody@signet.test"} {
+	for n := range turns {
+		both := []string{d.Ready.User.Email, "nobody@signet.test"}
+		if n%2 == 1 { // whatever comes second in a pair has another's garbage to collect
+			slices.Reverse(both)
+		}
+		for _, email := range both {
 			form := url.Values{"email": {email}, "password": {"a wrong password 77"}}.Encode()
 			begun := time.Now()
 			res := d.Call(http.MethodPost, "/login", "", form, "Content-Type", "application/x-www-form-urlencoded")
@@ -111,7 +116,8 @@ func TestBenchUnknownAddressTakesAsLong(t *testing.T) {
 			}
 		}
 	}
-	known, unknown := median(took[d.Ready.User.Email]), median(took["nobody@signet.test"])
+	// What a machine does besides only adds: the fastest of each tell the work apart.
+	known, unknown := slices.Min(took[d.Ready.User.Email]), slices.Min(took["nobody@signet.test"])
 	ratio := float64(unknown) / float64(known)
 	figure(t, ratio > 0.9 && ratio < 1.1, "wrong password: %s for nobody's address, %s for somebody's, ratio %.2f", unknown, known, ratio)
 }
