@@ -1,0 +1,216 @@
+package account
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"time"
+
+	"signet/internal/db"
+	"signet/internal/ticket"
+)
+
+// Overview is the state of an account, in numbers.
+type Overview struct {
+	Account        TenantInfo
+	Enabled        int // members who may act
+	Disabled       int
+	Sessions       int // that have not ended, and were used lately enough
+	NoWayIn        int // enabled members without password, passkey and identity
+	Administrators int // enabled members with the role administrator
+	BareAdmins     int // administrators without an authenticator app and a passkey
+}
+
+// Overview returns the state of the caller's account. The caller needs users:read, and
+// acts in an account: the operator does not.
+func (s *Service) Overview(ctx context.Context) (o Overview, err error) {
+	t := ticket.From(ctx)
+	if err := t.Demand("users:read"); err != nil {
+		return o, err
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		if o, err = overviewOf(ctx, tx, t.Account, db.Now(s.now())); err != nil {
+			return err
+		}
+		o.Account, err = accountInfo(ctx, tx, t.Account)
+		return err
+	})
+	return o, err
+}
+
+const (
+	enabledMembers = `FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.account_id = $1 AND u.disabled_at IS NULL`
+	administrators = enabledMembers + ` AND EXISTS (
+		SELECT 1 FROM membership_roles mr JOIN roles r ON r.id = mr.role_id
+		WHERE mr.account_id = m.account_id AND mr.user_id = m.user_id AND r.name = '` + Administrator + `')`
+)
+
+func overviewOf(ctx context.Context, tx *db.Tx, account string, now time.Time) (o Overview, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT
+		(SELECT count(*) `+enabledMembers+`),
+		(SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.account_id = $1 AND u.disabled_at IS NOT NULL),
+		(SELECT count(*) FROM account_sessions WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2),
+		(SELECT count(*) `+enabledMembers+`
+			AND NOT EXISTS (SELECT 1 FROM user_passwords p WHERE p.user_id = u.id)
+			AND NOT EXISTS (SELECT 1 FROM user_passkeys k WHERE k.user_id = u.id)
+			AND NOT EXISTS (SELECT 1 FROM account_identities i WHERE i.user_id = u.id)),
+		(SELECT count(*) `+administrators+`),
+		(SELECT count(*) `+administrators+`
+			AND NOT EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
+			AND NOT EXISTS (SELECT 1 FROM user_passkeys k WHERE k.user_id = u.id))`, account, now).
+		Scan(&o.Enabled, &o.Disabled, &o.Sessions, &o.NoWayIn, &o.Administrators, &o.BareAdmins)
+	return o, err
+}
+
+func accountInfo(ctx context.Context, tx *db.Tx, id string) (TenantInfo, error) {
+	all, err := accountInfos(ctx, tx)
+	for _, a := range all {
+		if a.ID == id {
+			return a, err
+		}
+	}
+	if err == nil {
+		err = ErrNoAccount
+	}
+	return TenantInfo{}, err
+}
+
+// MemberSession is a session with whose it is.
+type MemberSession struct {
+	Session
+	UserName string
+}
+
+// ListAll returns the live sessions that act in the caller's account, newest first, 100
+// from a cursor on, and the next cursor, which is empty at the end. The caller needs
+// users:read.
+func (s *Sessions) ListAll(ctx context.Context, cursor string) (all []MemberSession, next string, err error) {
+	t := ticket.From(ctx)
+	if err := t.Demand("users:read"); err != nil {
+		return nil, "", err
+	}
+	at, id, err := newestFrom(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	err = s.users.db.View(ctx, func(tx *db.Tx) error {
+		rows, err := tx.QueryContext(ctx, `
+			SELECT s.id, s.user_id, s.account_id, s.amr, s.auth_time, s.created_at, s.seen_at, s.expires_at, s.address, s.agent, u.display_name
+			FROM account_sessions s JOIN users u ON u.id = s.user_id
+			WHERE s.account_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND (s.created_at < $3 OR s.created_at = $3 AND s.id < $4)
+			ORDER BY s.created_at DESC, s.id DESC LIMIT $5`, t.Account, db.Now(s.users.now()), at, id, userPage+1)
+		all, err = readRows(rows, err, scanMemberSession)
+		if err != nil {
+			return err
+		}
+		if len(all) > userPage {
+			all = all[:userPage]
+			next = newestCursor(all[userPage-1].Created, all[userPage-1].ID)
+		}
+		all, err = s.notTooOld(ctx, tx, t, all)
+		return err
+	})
+	return all, next, err
+}
+
+// notTooOld drops what Check would refuse now for its age: those who administer have less time.
+func (s *Sessions) notTooOld(ctx context.Context, tx *db.Tx, t *ticket.Ticket, all []MemberSession) ([]MemberSession, error) {
+	powerful, live := map[string]bool{}, []MemberSession{}
+	for _, c := range all {
+		strong, known := powerful[c.User]
+		if !known {
+			held, err := memberships(ctx, tx, c.User)
+			if err != nil {
+				return nil, err
+			}
+			strong = s.users.powerful(held)
+			powerful[c.User] = strong
+		}
+		c.Expires = s.expiry(c.Session, strong)
+		if s.users.now().Before(c.Expires) {
+			c.Current = c.ID == t.Session
+			live = append(live, c)
+		}
+	}
+	return live, nil
+}
+
+func scanMemberSession(scan func(...any) error) (c MemberSession, err error) {
+	var amr db.JSON[[]string]
+	err = scan(&c.ID, &c.User, &c.Account, &amr, &c.AuthTime, &c.Created, &c.LastSeen, &c.Expires, &c.Address, &c.Agent, &c.UserName)
+	c.AMR, c.ACR, c.Device = amr.V, ACR(amr.V), device(c.Agent)
+	c.AuthTime, c.Created, c.LastSeen, c.Expires = c.AuthTime.UTC(), c.Created.UTC(), c.LastSeen.UTC(), c.Expires.UTC()
+	return c, err
+}
+
+// MemberToken is an API token with whose it is.
+type MemberToken struct {
+	Token
+	UserName string
+}
+
+// ListAllTokens returns the live API tokens that act in the caller's account, as
+// [Sessions.ListAll] does sessions.
+func (s *Service) ListAllTokens(ctx context.Context, cursor string) (all []MemberToken, next string, err error) {
+	t := ticket.From(ctx)
+	if err := t.Demand("users:read"); err != nil {
+		return nil, "", err
+	}
+	at, id, err := newestFrom(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		rows, err := tx.QueryContext(ctx, `
+			SELECT t.id, t.user_id, t.name, t.scopes, t.created_at, t.expires_at, u.display_name
+			FROM api_tokens t JOIN users u ON u.id = t.user_id
+			WHERE t.account_id = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)
+			  AND (t.created_at < $3 OR t.created_at = $3 AND t.id < $4)
+			ORDER BY t.created_at DESC, t.id DESC LIMIT $5`, t.Account, db.Now(s.now()), at, id, userPage+1)
+		all, err = readRows(rows, err, scanMemberToken)
+		return err
+	})
+	if len(all) > userPage {
+		all = all[:userPage]
+		next = newestCursor(all[userPage-1].Created, all[userPage-1].ID)
+	}
+	return all, next, err
+}
+
+func scanMemberToken(scan func(...any) error) (t MemberToken, err error) {
+	var scopes db.JSON[[]string]
+	var expires sql.NullTime
+	err = scan(&t.ID, &t.User, &t.Name, &scopes, &t.Created, &expires, &t.UserName)
+	t.Scopes, t.Created, t.Expires = scopes.V, t.Created.UTC(), db.Time(expires)
+	return t, err
+}
+
+// everAfter is later than whatever is stored.
+var everAfter = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+type newest struct {
+	At int64 // microseconds
+	ID string
+}
+
+func newestCursor(at time.Time, id string) string {
+	b, _ := json.Marshal(newest{at.UnixMicro(), id}) //nolint:errchkjson // always marshals
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// newestFrom reads a cursor of newestCursor; the empty one is before everything.
+func newestFrom(cursor string) (time.Time, string, error) {
+	if cursor == "" {
+		return everAfter, "", nil
+	}
+	var n newest
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil {
+		err = json.Unmarshal(b, &n)
+	}
+	if err != nil || db.Clean("cursor", n.ID) != nil {
+		return time.Time{}, "", ErrCursor.At("cursor")
+	}
+	return time.UnixMicro(n.At).UTC(), n.ID, nil
+}
