@@ -56,6 +56,12 @@ func (b *Bypass) Until() (time.Time, bool) {
 	return s.Until, b.now().Before(s.Until)
 }
 
+// State returns the bypass, and false where there is none now.
+func (b *Bypass) State() (BypassState, bool) {
+	s := b.state.Load()
+	return *s, b.now().Before(s.Until)
+}
+
 // Load reads how the switch stands.
 func (b *Bypass) Load(ctx context.Context) error {
 	var s BypassState

@@ -56,7 +56,7 @@ func (f Filter) check(cursor string) (before int64, err error) {
 	default:
 		return 0, ErrResult.At("result")
 	}
-	for field, value := range map[string]string{"message_id": f.MessageID, "sender": f.Sender, "key_id": f.KeyID} {
+	for field, value := range map[string]string{"message_id": f.MessageID, "sender": f.Sender, "domain": f.Domain, "key_id": f.KeyID} {
 		if err := db.Clean(field, value); err != nil {
 			return 0, err
 		}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"signet/internal/db"
 )
@@ -96,6 +98,7 @@ func verificationExists(ctx context.Context, tx *db.Tx, r *Verification) (bool, 
 type Filter struct {
 	MessageID string
 	Sender    string
+	Domain    string // of the sender, in lower case
 	KeyID     string
 	Result    Result
 	From      time.Time // included
@@ -122,6 +125,12 @@ func (f Filter) where(before int64) (text string, args []any) {
 		if c.value != "" && c.hash != "" {
 			add(c.hash+" =", indexHash(c.value))
 		}
+	}
+	if f.Domain != "" {
+		suffix := "@" + f.Domain
+		args = append(args, utf8.RuneCountInString(suffix)-1, suffix)
+		n := len(args)
+		conditions = append(conditions, fmt.Sprintf("lower(substr(sender_email, length(sender_email) - $%d)) = $%d", n-1, n))
 	}
 	if !f.From.IsZero() {
 		add("verified_at >=", db.Now(f.From))
