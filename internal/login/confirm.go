@@ -33,8 +33,8 @@ func here(r *http.Request) string {
 	if r.Method == http.MethodGet {
 		return r.URL.RequestURI()
 	}
-	if strings.HasPrefix(r.URL.Path, "/console") {
-		return "/console"
+	if strings.HasPrefix(r.URL.Path, "/console") { // its forms are sent to the pages that show them
+		return r.URL.RequestURI()
 	}
 	return "/account/security"
 }

@@ -121,10 +121,8 @@ func (l *Login) useLink(w http.ResponseWriter, r *http.Request) error {
 		return err // used meanwhile
 	}
 	if err != nil {
-		if _, ok := fault.As(err); ok {
-			return l.renderLink(w, r, err)
-		}
-		return err
+		// A role may demand a second factor of a user who has none yet.
+		return l.unfinished(w, r, flow{Next: "/account/security", MaxAge: -1}, err, func(err error) error { return l.renderLink(w, r, err) })
 	}
 	return l.linkUsed(w, r, link, res)
 }

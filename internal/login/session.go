@@ -165,3 +165,12 @@ func (l *Login) signedIn(f handler) handler {
 		return err
 	}
 }
+
+// Members makes a page of another part of f: for who is signed in, in the language of
+// its reader, with refusals that are pages too. Forms of other origins are refused.
+func (l *Login) Members(f func(w http.ResponseWriter, r *http.Request) error) http.Handler {
+	return l.page(l.signedIn(f))
+}
+
+// SessionOf returns who is signed in by cookie; ok is false where nobody is.
+func SessionOf(r *http.Request) (s authapi.Session, ok bool) { return sessionOf(r) }

@@ -71,6 +71,9 @@ func sayProblem(t *locale.Texts, p *web.Problem) string {
 	return t.T("problem.other", "Text", p.Detail)
 }
 
+// Say explains a refusal in the reader's language, for pages of other parts.
+func (l *Login) Say(r *http.Request, err error) string { return l.say(r, err) }
+
 func minutes(d time.Duration) int { return max(1, int(math.Ceil(d.Minutes()))) }
 
 // problemTexts are the refusals that people meet, by their words.
