@@ -96,7 +96,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run, a.Limits.Run, a.Post.Run)
 	in.checks = append(in.checks, ops.Check{Name: "database", Run: a.DB.Ping})
 	var m *mail
-	if roles.has(PolicyRole, AccountRole) {
+	if roles.has(PolicyRole, AccountRole, ConsoleRole) {
 		if m, err = a.newMail(ctx, in); err != nil {
 			return in, err
 		}
@@ -131,7 +131,7 @@ func (a *App) openDoors(ctx context.Context, in *instance, roles Roles, m *mail,
 	}
 	public := http.NewServeMux()
 	l := listener{name: "public", addresses: a.Config.Server.Listen, bound: &in.listening.Public}
-	if err := a.mountPublic(public, in, &l, roles, m); err != nil {
+	if err := a.mountPublic(public, in, &l, roles, m); err != nil { //nolint:contextcheck // each request has its own
 		return err
 	}
 	return a.openHTTP(ctx, in, l, public, observe)
@@ -161,6 +161,9 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 		a.Site.Routes(mux)
 		in.workers = append(in.workers, pages.Run, outside.Run)
 		l.inner = append(l.inner, pages.Sessions)
+		if roles.has(ConsoleRole) {
+			return a.mountConsole(mux, pages, m)
+		}
 	}
 	return nil
 }

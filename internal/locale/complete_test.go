@@ -12,7 +12,7 @@ import (
 )
 
 // complete are the areas whose texts are there in every language.
-var complete = [...]string{"time", "page", "mail", "login"}
+var complete = [...]string{"time", "page", "mail", "login", "console"}
 
 func TestCompleteAreasSayTheSameInEveryLanguage(t *testing.T) {
 	for _, area := range complete {

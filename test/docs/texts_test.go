@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"signet/internal/console"
 	"signet/internal/notify"
 )
 
@@ -94,6 +95,9 @@ func programWords(t *testing.T) words {
 			w.named[id], w.said[id] = "notify.All", "notify.All"
 		}
 	}
+	for _, id := range console.Texts() { // so does the console
+		w.named[id], w.said[id] = "console.Texts", "console.Texts"
+	}
 	if len(w.said) < 200 {
 		t.Fatalf("found only %d texts that are said: has the way to say them changed?", len(w.said))
 	}
@@ -150,7 +154,7 @@ func (w words) addGo(path string) error {
 // says reports whether a function is the T or N of [signet/internal/locale.Texts].
 func says(fun ast.Expr) bool {
 	method, ok := fun.(*ast.SelectorExpr)
-	return ok && slices.Contains([]string{"T", "N"}, method.Sel.Name)
+	return ok && slices.Contains([]string{"T", "N", "t"}, method.Sel.Name)
 }
 
 func literal(n ast.Node) (string, bool) {

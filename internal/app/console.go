@@ -1,0 +1,30 @@
+package app
+
+import (
+	"net/http"
+	"time"
+
+	"signet/internal/console"
+	"signet/internal/login"
+)
+
+// mountConsole mounts the pages of administration, for who is signed in at pages.
+func (a *App) mountConsole(mux *http.ServeMux, pages *login.Login, m *mail) error {
+	c, err := console.New(console.Services{
+		Users: a.Accounts, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate, Audit: a.Audit,
+		MailKeys: a.Registry, Keyset: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
+	}, pages, a.Site, console.Options{
+		Person: person, Permissions: Permissions(), MailServer: a.Config.Account.Mail.Server != "", Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	c.Routes(mux)
+	return nil
+}
+
+// person is who looks at a page of the console.
+func person(r *http.Request) console.Person {
+	s, _ := login.SessionOf(r)
+	return console.Person{Name: s.DisplayName, Account: s.Account}
+}
