@@ -4,11 +4,15 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"signet/internal/db"
 	"signet/internal/locale"
+	signettest "signet/test/signet"
 )
 
 // sections are the pages that only show.
@@ -300,6 +304,45 @@ func TestHostileNamesAreTextEverywhere(t *testing.T) {
 			d.signet(t, commandOf(t, a.page("/console/users/"+id+"/name")))
 			if text := a.page("/console/users/" + id); !strings.Contains(html.UnescapeString(text), locale.Plain(name)) {
 				t.Errorf("the command of the page gave %q another name", name)
+			}
+		}
+	}
+}
+
+func TestARoleThatDemandsASecondFactorIsMetByASetupLink(t *testing.T) {
+	d := newDev(t)
+	a := d.admin(t)
+	a.does("/console/roles/new", "name", "careful", "permission", "users:read", "mfa", "1")
+	id, _, _ := strings.Cut(strings.TrimPrefix(a.does("/console/users/new", "email", "alice@signet.test", "role", "careful"), "/console/users/"), "?")
+	link := secretOf(t, string(a.post("/console/users/"+id+"/setup-link").Body))
+	res := d.agent(t).post(strings.TrimPrefix(link, d.Origin))
+	if to := res.Header.Get("Location"); res.Status != http.StatusSeeOther || !strings.HasPrefix(to, "/login/enrol") {
+		t.Errorf("got %d to %q, want 303 to set up a second factor", res.Status, to)
+	}
+}
+
+func TestWhatCouldLockSomebodyOutAsksForAFreshSignIn(t *testing.T) {
+	d := newDev(t)
+	id, _ := d.admin(t).newUser("alice@signet.test", "Alice")
+	old := d.admin(t)
+	store, err := db.Open(t.Context(), "sqlite:"+filepath.Join(d.Ready.Data, "signet.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if _, err := store.SQL().ExecContext(t.Context(), `UPDATE account_sessions SET auth_time = $1`, db.Now(time.Now().Add(-6*time.Minute))); err != nil {
+		t.Fatal(err)
+	}
+	if got := old.status("/console/users/" + id); got != http.StatusOK {
+		t.Errorf("a page that only shows: got %d, want 200", got)
+	}
+	for _, path := range []string{
+		"/console/users/" + id + "/disable", "/console/users/" + id + "/setup-link", "/console/users/" + id + "/reset-factors", "/console/users/" + id + "/roles/give",
+		"/console/users/new", "/console/roles/new", "/console/service-keys/new", "/console/bypass/start", "/console/domains/mode?domain=signet.test",
+	} {
+		for _, res := range []signettest.Answer{old.do(http.MethodGet, path, nil), old.post(path)} {
+			if want := "/login/confirm?next=" + url.QueryEscape(path); res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
+				t.Errorf("%s: got %d to %q, want 303 to %q", path, res.Status, res.Header.Get("Location"), want)
 			}
 		}
 	}
