@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export CGO_ENABLED := 0
 export GOFLAGS := -trimpath
 
-.PHONY: help run build check test test-faults bench lint fuzz deps
+.PHONY: help run build check test test-faults test-live bench lint fuzz deps
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,12 +23,15 @@ deps: ## install what the tests need (apt, Go modules, npm)
 	@scripts/test-deps
 
 test: deps build ## everything: PostgreSQL, SQLite, Redis, real Postfix, faults in short form
-	@go vet ./... && go vet -tags alone,bench ./test/...
+	@go vet ./... && go vet -tags alone,bench,live ./test/...
 	@go test -count=1 -timeout 20m ./...
 	@go test -count=1 -timeout 5m -tags alone -run TestLoadAloneIsAnsweredRightly ./test/authroute
 
 test-faults: deps build ## the fault programme in its long form
 	@SIGNET_FAULTS=long go test -count=1 -timeout 60m -v ./test/faults/...
+
+test-live: ## GitHub and Google themselves, where SIGNET_LIVE_* has credentials; says what is missing
+	@go test -count=1 -timeout 5m -v -tags live -run '^TestLive' ./test/login
 
 bench: deps build ## the figures of docs/benchmarks.md, as ratios of one run
 	@go test -run '^$$' -bench . -benchtime 2s ./authproof ./internal/policyproto ./internal/authroute
