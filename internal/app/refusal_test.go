@@ -32,3 +32,14 @@ func TestRefusalsAreOnRecord(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+func TestNoMailedCodeIsOnRecord(t *testing.T) {
+	for path, want := range map[string]string{
+		"/setup/geheim": "/setup/{code}", "/login/link/geheim": "/login/link/{code}", "//setup/geheim": "//setup/{code}",
+		"/login": "/login", "/api/v1/users/usr_x": "/api/v1/users/usr_x",
+	} {
+		if got := withoutCode(path); got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+}
