@@ -67,7 +67,7 @@ func (c *Credentials) CheckPassword(ctx context.Context, address, password strin
 	}
 	device, known := c.knownDevice(from.Device, row.user.ID)
 	if known {
-		group = "device " + device
+		group = "user " + row.user.ID // of all their browsers: anybody can have many of their own known
 		buckets = []limit.Bucket{{Name: "password.device", Key: row.user.ID + " " + device, Rate: deviceRate}}
 	}
 	var upgraded string

@@ -279,3 +279,27 @@ func TestRightPasswordsAreNotCounted(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has a password can have any number of browsers known. They are one in the queue.
+func TestAllKnownBrowsersOfAUserShareTwoSlots(t *testing.T) {
+	eachPerson(t, func(t *testing.T, p *person) {
+		p.setPassword(t, good)
+		const n = 12
+		busy := make(chan error, n)
+		for range n {
+			go func() {
+				_, err := p.CheckPassword(t.Context(), "alice@example.org", good, account.Origin{Device: p.NewDevice(p.ID)})
+				busy <- err
+			}()
+		}
+		refused := 0
+		for range n {
+			if err := <-busy; err != nil {
+				refused++
+			}
+		}
+		if refused == 0 {
+			t.Error("twelve browsers of one user were all let into the queue at once")
+		}
+	})
+}
