@@ -32,6 +32,7 @@ type sessions struct {
 
 	mu    sync.RWMutex
 	known map[[sha256.Size]byte]known
+	age   uint64 // how often all was forgotten
 }
 
 type known struct {
@@ -61,6 +62,7 @@ func (s *sessions) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.known)
+	s.age++
 }
 
 // of returns who is signed in by the value of the cookie.
@@ -68,6 +70,7 @@ func (s *sessions) of(ctx context.Context, secret string, b authapi.Browser) (au
 	hash, now := sha256.Sum256([]byte(secret)), s.now()
 	s.mu.RLock()
 	k, ok := s.known[hash]
+	age := s.age
 	s.mu.RUnlock()
 	if ok && now.Before(k.until) {
 		return k.session, nil
@@ -77,14 +80,19 @@ func (s *sessions) of(ctx context.Context, secret string, b authapi.Browser) (au
 		return authapi.Session{}, err
 	}
 	if found.Successor == "" { // the other value is asked for next
-		s.keep(hash, known{found, now.Add(cached)})
+		s.keep(hash, known{found, now.Add(cached)}, age)
 	}
 	return found, nil
 }
 
-func (s *sessions) keep(hash [sha256.Size]byte, k known) {
+// keep remembers what account said, unless all was forgotten since it was asked: then
+// the session may have ended after account looked.
+func (s *sessions) keep(hash [sha256.Size]byte, k known, age uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if age != s.age {
+		return
+	}
 	if len(s.known) >= maxCached {
 		clear(s.known)
 	}

@@ -161,14 +161,14 @@ func (p *Providers) checkNext(ctx context.Context, next, client string) (string,
 	return CheckNext(next, registered)
 }
 
-// prefix is whom starts are counted for: an IPv4 address, or the network of 64 bits
-// that one IPv6 customer has.
+// prefix is whom starts are counted for: an IPv4 address, or a network of 56 bits. One
+// customer often has as much as that, and with 256 budgets could fill the table.
 func prefix(a netip.Addr) string {
 	a = a.Unmap().WithZone("")
 	if a.Is4() {
 		return a.String()
 	}
-	network, _ := a.Prefix(64)
+	network, _ := a.Prefix(56)
 	return network.String()
 }
 
