@@ -69,7 +69,8 @@ func (n *told) CredentialChanged(_ context.Context, c account.CredentialChange) 
 func (p *person) start(t *testing.T) {
 	t.Helper()
 	p.users = account.New(p.db, p.audit, func() time.Time { return p.clock }, catalogue, account.Closers{
-		UserDisabled: func(context.Context, *db.Tx, string) error { return nil },
+		UserDisabled:   func(context.Context, *db.Tx, string) error { return nil },
+		AddressRemoved: func(context.Context, *db.Tx, string, string) error { return nil },
 	})
 	p.Credentials = account.NewCredentials(p.users, limit.NewSQL(p.db), p.seal, p.told)
 	var err error

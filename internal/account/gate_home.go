@@ -7,6 +7,7 @@ import (
 
 	"signet/internal/authapi"
 	"signet/internal/db"
+	"signet/internal/limit"
 	"signet/internal/notify"
 )
 
@@ -120,14 +121,20 @@ func (g *Gate) own(ctx context.Context, fn func(user string) error) error {
 // maxUnverified is how many addresses a user may claim at a time.
 const maxUnverified = 5
 
-// AddAddress implements [authapi.Service].
+// AddAddress implements [authapi.Service]. It needs a sign-in of the last 5 minutes: who
+// has the mailbox gets a new password by it.
 func (g *Gate) AddAddress(ctx context.Context, r authapi.AddressRequest) error {
 	email, err := FoldAddress("email", r.Email)
 	if err != nil {
 		return err
 	}
 	return g.own(ctx, func(user string) error {
-		if err := g.mayMail(ctx, email, authapi.Browser{}); err != nil {
+		if err := g.creds.mayChange(ctx, user, true); err != nil {
+			return err
+		}
+		if err := g.creds.throttle.Take(ctx,
+			limit.Bucket{Name: "mail.address", Key: email, Rate: mailAddressRate},
+			limit.Bucket{Name: "mail.user", Key: user, Rate: mailPrefixRate}); err != nil {
 			return err
 		}
 		m := notify.Message{To: []string{email}, Locale: r.Locale, What: "verify"}

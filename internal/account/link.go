@@ -166,6 +166,9 @@ func (g *Gate) Recover(ctx context.Context, r authapi.RecoverRequest) error {
 	if f.Demanded {
 		return ErrRecoveryRefused
 	}
+	if err := g.mayMail(ctx, "user "+t.User, r.Browser); err != nil {
+		return err
+	}
 	from := g.now().Add(recoverWait)
 	m := notify.Message{Locale: r.Locale, What: "recover", Values: map[string]any{"Time": from.Format("2006-01-02 15:04 UTC")}}
 	err = g.mail(ctx, &m, linkRow{purpose: authapi.LinkRecover, user: t.User, locale: r.Locale, notBefore: from, expires: g.now().Add(recoverLink)},
@@ -327,9 +330,6 @@ func (g *Gate) reset(ctx context.Context, u User, r authapi.UseLinkRequest) erro
 			return ErrLink
 		}
 		if err := useLink(ctx, tx, r.Code, g.now()); err != nil {
-			return err
-		}
-		if err := deleteLinks(ctx, tx, u.ID, authapi.LinkReset); err != nil {
 			return err
 		}
 		now, err := factorsOf(ctx, tx, u.ID)
@@ -503,8 +503,10 @@ func (g *Gate) SetupLink(ctx context.Context, user string) (address string, err 
 		if !u.Disabled.IsZero() {
 			return ErrNoUser
 		}
-		address, err = g.setupLink(ctx, tx, u, shortLink)
-		return err
+		if address, err = g.setupLink(ctx, tx, u, shortLink); err != nil {
+			return err
+		}
+		return g.users.record(ctx, tx, "user.setup_link", u.ID, nil)
 	})
 	return address, err
 }

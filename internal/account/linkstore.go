@@ -45,6 +45,18 @@ func deleteLinks(ctx context.Context, tx *db.Tx, user string, p authapi.LinkPurp
 	return err
 }
 
+// deleteLinksOf deletes all links of a user.
+func deleteLinksOf(ctx context.Context, tx *db.Tx, user string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM account_links WHERE user_id = $1`, user)
+	return err
+}
+
+// deleteLinksTo deletes the links of a user that were mailed to an address.
+func deleteLinksTo(ctx context.Context, tx *db.Tx, user, address string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM account_links WHERE user_id = $1 AND email = $2`, user, address)
+	return err
+}
+
 func deleteFirstLinks(ctx context.Context, tx *db.Tx) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM account_links WHERE purpose = $1`, string(authapi.LinkFirst))
 	return err

@@ -10,6 +10,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
 
+	"signet/internal/authapi"
 	"signet/internal/db"
 )
 
@@ -110,6 +111,9 @@ func (p *Passkeys) add(ctx context.Context, tx *db.Tx, u User, ch ceremony, row 
 		return ErrTooManyPasskeys
 	}
 	if err := insertPasskey(ctx, tx, *row); err != nil {
+		return err
+	}
+	if err := deleteLinks(ctx, tx, u.ID, authapi.LinkSetup); err != nil {
 		return err
 	}
 	p.c.tell(ctx, tx, u, "passkey_added", row.Name)

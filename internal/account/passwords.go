@@ -151,6 +151,12 @@ func (c *Credentials) SetPassword(ctx context.Context, user, old, password strin
 		if err := storePassword(ctx, tx, user, hash, short, db.Now(c.users.now())); err != nil {
 			return err
 		}
+		if err := deleteMFATickets(ctx, tx, user); err != nil { // the old password proved them
+			return err
+		}
+		if err := deleteLinks(ctx, tx, user, authapi.LinkSetup); err != nil {
+			return err
+		}
 		c.tell(ctx, tx, u, "password_set", "")
 		return c.users.record(ctx, tx, "user.password_set", u.ID, map[string]any{"replaced": row.hash != ""})
 	})
@@ -177,6 +183,9 @@ func (c *Credentials) provePassword(ctx context.Context, row passwordRow, old st
 func (c *Credentials) RemovePassword(ctx context.Context, user string) error {
 	return c.change(ctx, user, true, func(tx *db.Tx, u User) error {
 		if err := deletePassword(ctx, tx, u.ID); err != nil {
+			return err
+		}
+		if err := deleteMFATickets(ctx, tx, u.ID); err != nil {
 			return err
 		}
 		left, err := waysIn(ctx, tx, u.ID)

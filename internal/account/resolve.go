@@ -248,6 +248,9 @@ func (s *Identities) addIdentity(ctx context.Context, tx *db.Tx, u User, req aut
 	if err := insertIdentity(ctx, tx, i); err != nil {
 		return fmt.Errorf("link identity: %w", err)
 	}
+	if err := deleteLinks(ctx, tx, u.ID, authapi.LinkSetup); err != nil {
+		return err
+	}
 	tx.AfterCommit(func() {
 		s.o.Notifier.IdentityLinked(ctx, NewIdentity{User: u, Identity: i, Created: by == "sign-up"})
 	})

@@ -130,11 +130,14 @@ func (s *Sessions) change(ctx context.Context, user string, fn func(tx *db.Tx, u
 	})
 }
 
-// CloseUser ends all sessions and sign-ins of a user, named by id and held by the
-// caller, for what must leave nobody signed in: that they are disabled, recover, or
+// CloseUser ends all sessions, sign-ins and mailed links of a user, named by id and held
+// by the caller, for what must leave nobody signed in: that they are disabled, recover, or
 // get a new password.
 func (s *Sessions) CloseUser(ctx context.Context, tx *db.Tx, user string) error {
 	if err := deleteMFATickets(ctx, tx, user); err != nil {
+		return err
+	}
+	if err := deleteLinksOf(ctx, tx, user); err != nil {
 		return err
 	}
 	_, err := s.end(ctx, tx, user, "", "")

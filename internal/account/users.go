@@ -200,6 +200,9 @@ func (s *Service) removeAddress(ctx context.Context, tx *db.Tx, u User, address 
 	if err := deleteAddress(ctx, tx, u.ID, address); err != nil {
 		return err
 	}
+	if err := deleteLinksTo(ctx, tx, u.ID, address); err != nil {
+		return err
+	}
 	if verified {
 		if err := s.closers.AddressRemoved(ctx, tx, u.ID, address); err != nil {
 			return err
