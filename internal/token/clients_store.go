@@ -87,3 +87,11 @@ func secretOf(ctx context.Context, tx *db.Tx, id string) (hash []byte, err error
 	}
 	return hash, err
 }
+
+// servesAccount reports whether apps of one account are there for who acts in another:
+// those of the system account are for everybody.
+func servesAccount(ctx context.Context, tx *db.Tx, of, account string) (ok bool, err error) {
+	err = tx.QueryRowContext(ctx, `
+		SELECT count(*) > 0 FROM accounts WHERE id = $1 AND (id = $2 OR kind = 'system')`, of, account).Scan(&ok)
+	return ok, err
+}

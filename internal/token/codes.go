@@ -117,6 +117,9 @@ func (c *Codes) App(ctx context.Context, id string) (app Client, err error) {
 // Issue returns a code for h: 256 random bits, to be redeemed once, within CodeLife.
 // It notes that the session reaches the client, which will hear of its end.
 //
+// An app of a tenant gets nobody of another account: a token tells roles and
+// permissions, and nobody is asked whether the app may have it.
+//
 // It returns ErrNoClient, ErrNext, ErrChallenge, or what People says of a session that
 // has ended.
 func (c *Codes) Issue(ctx context.Context, h Handoff) (string, error) {
@@ -132,6 +135,9 @@ func (c *Codes) Issue(ctx context.Context, h Handoff) (string, error) {
 	}
 	person, err := c.people.BySession(ctx, h.User, h.Session)
 	if err != nil {
+		return "", err
+	}
+	if err := c.serves(ctx, app, person.Account); err != nil {
 		return "", err
 	}
 	value, hash := seal.NewSecret("")
@@ -151,6 +157,17 @@ func (c *Codes) Issue(ctx context.Context, h Handoff) (string, error) {
 		return "", err
 	}
 	return value, nil
+}
+
+// serves returns ErrNoClient where the app is not there for who acts in that account.
+func (c *Codes) serves(ctx context.Context, app Client, account string) error {
+	return c.db.View(ctx, func(tx *db.Tx) error {
+		ok, err := servesAccount(ctx, tx, app.Account, account)
+		if err == nil && !ok {
+			err = ErrNoClient
+		}
+		return err
+	})
 }
 
 // Redeem uses a code up, and returns an access token for who is signed in by its

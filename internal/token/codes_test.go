@@ -386,3 +386,25 @@ func TestCodesAreRemovedADayAfterTheirEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAppOfATenantGetsNobodyOfAnother(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		k := newDesk(t, d, token.NewClient{Name: "Hello", Redirects: []string{next}})
+		k.sessions["ses_bob"] = token.Person{User: "usr_bob", Account: "other", Permissions: []string{"users:write"}}
+		issue := func() error {
+			_, err := k.codes.Issue(t.Context(), token.Handoff{
+				Client: k.app.ID, Next: next, Challenge: challengeOf(verifier), User: "usr_bob", Session: "ses_bob",
+			})
+			return err
+		}
+		if err := issue(); !errors.Is(err, token.ErrNoClient) {
+			t.Errorf("a user of another tenant: got %v, want ErrNoClient", err)
+		}
+		if _, err := d.SQL().ExecContext(t.Context(), `UPDATE accounts SET kind = 'system' WHERE id = 'acme'`); err != nil {
+			t.Fatal(err)
+		}
+		if err := issue(); err != nil {
+			t.Errorf("an app of the system account: %v", err)
+		}
+	})
+}
