@@ -115,3 +115,13 @@ func TestMailsOfRecoveryAreBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestAProviderIsNoSecondFactorByItsName(t *testing.T) {
+	eachGate(t, func(t *testing.T, g *gate) {
+		for _, name := range []string{"mfa", "otp", "hwk", "swk", "pwd", "user", "link"} {
+			if _, err := g.OAuth(t.Context(), authapi.OAuthRequest{Provider: name, ProviderSub: "1", Browser: g.browser}); err == nil {
+				t.Errorf("%s: a sign-in by a provider of that name was accepted", name)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,7 +12,7 @@ import (
 
 // What a request can have wrong.
 var (
-	errProvider = fault.New(fault.Invalid, "must be 1 to 64 of a-z, 0-9, '.', '_' and '-'")
+	errProvider = fault.New(fault.Invalid, "must be 1 to 64 of a-z, 0-9, '.', '_' and '-', and no method of RFC 8176 that is in use here")
 	errText     = fault.New(fault.Invalid, "must be valid UTF-8 without control characters")
 	errLength   = fault.New(fault.Invalid, "must have 1 to 255 bytes")
 	errUserID   = fault.New(fault.Invalid, "must be a user id such as usr_...")
@@ -22,6 +23,9 @@ var (
 // checked returns a request with its address folded, or what is wrong with it.
 func checked(r authapi.OAuthRequest) (authapi.OAuthRequest, error) {
 	if n := len(r.Provider); n < 1 || n > 64 || strings.Trim(r.Provider, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
+		return r, errProvider.At("provider")
+	}
+	if slices.Contains(methodNames, r.Provider) { // it would pass for another factor
 		return r, errProvider.At("provider")
 	}
 	if n := len(r.ProviderSub); n < 1 || n > 255 {

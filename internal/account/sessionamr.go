@@ -58,3 +58,6 @@ func methods(lists ...[]string) []string {
 	}
 	return all
 }
+
+// methodNames are no names for identity providers.
+var methodNames = []string{AMRPassword, AMROneTime, AMRPasskey, AMRSoftKey, AMRPresence, AMRMultiple, "link"}

@@ -227,6 +227,7 @@ func TestProviderThatCannotWorkIsNamed(t *testing.T) {
 		"login:\n  google: {issuer: 'https://u:p@accounts.example'}\n": "login.google.issuer",
 		"login:\n  oidc: {GitHub: {issuer: 'https://x.example'}}\n":    `login.oidc: "GitHub" is not a name for a provider`,
 		"login:\n  oidc: {github: {issuer: 'https://x.example'}}\n":    `login.oidc: "github" is not a name for a provider`,
+		"login:\n  oidc: {mfa: {issuer: 'https://x.example'}}\n":       `login.oidc: "mfa" is not a name for a provider`,
 		"login:\n  oidc: {a: {clientId: x, clientSecret: y}}\n":        `login.oidc.a.issuer: want an https address`,
 		"login:\n  oidc: {a: {isuer: x}}\n":                            "did you mean issuer?",
 		"account:\n  trustedEmailDomains: [Example.org]\n":             `account.trustedEmailDomains: "Example.org" is not a domain`,

@@ -57,7 +57,7 @@ func (l *Login) validate() (problems []error) {
 	for name, o := range l.OIDC {
 		key := "login.oidc." + name
 		if !isProviderName(name) {
-			problems = append(problems, fmt.Errorf("login.oidc: %q is not a name for a provider: want 1 to 32 of a-z, 0-9 and '-', not github, not google", name))
+			problems = append(problems, fmt.Errorf("login.oidc: %q is not a name for a provider: want 1 to 32 of a-z, 0-9 and '-', not github, google or a method such as otp", name))
 		}
 		variable := strings.ReplaceAll(name, "-", "_")
 		if other, taken := variables[variable]; taken {
@@ -73,7 +73,7 @@ func (l *Login) validate() (problems []error) {
 // isProviderName keeps the names apart in addresses, in identities and in the environment.
 func isProviderName(name string) bool {
 	return name != "" && len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" &&
-		!slices.Contains([]string{"github", "google"}, name)
+		!slices.Contains([]string{"github", "google", "pwd", "otp", "hwk", "swk", "user", "mfa", "link"}, name)
 }
 
 // checkProvider wants both halves of a credential, or none.
