@@ -32,6 +32,14 @@ type Log interface {
 	OfUser(ctx context.Context, user string, limit int) ([]authapi.Activity, error)
 }
 
+// MailKeys are the keys that users sign mail with.
+type MailKeys interface {
+	// CountUser returns how many live ones a user has.
+	CountUser(ctx context.Context, tx *db.Tx, user string) (int, error)
+	// DropUser revokes them.
+	DropUser(ctx context.Context, tx *db.Tx, user, reason string) error
+}
+
 // GateOptions are what an installation may choose.
 type GateOptions struct {
 	Origin string // public: mailed links lead there
@@ -56,6 +64,7 @@ type Gate struct {
 	tokens   AccessTokens
 	post     Post
 	log      Log
+	mailKeys MailKeys
 	o        GateOptions
 }
 
@@ -71,13 +80,14 @@ type GateParts struct {
 	Tokens      AccessTokens
 	Post        Post
 	Log         Log
+	MailKeys    MailKeys
 }
 
 // NewGate returns a gate.
 func NewGate(p GateParts, o GateOptions) *Gate {
 	return &Gate{
 		users: p.Users, creds: p.Credentials, ids: p.Identities, keys: p.Passkeys, sessions: p.Sessions,
-		tokens: p.Tokens, post: p.Post, log: p.Log, o: o,
+		tokens: p.Tokens, post: p.Post, log: p.Log, mailKeys: p.MailKeys, o: o,
 	}
 }
 

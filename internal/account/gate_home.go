@@ -73,12 +73,16 @@ func (g *Gate) possessions(ctx context.Context, tx *db.Tx, u *authapi.User, acco
 		return err
 	}
 	for _, i := range all {
-		u.Identities = append(u.Identities, authapi.Identity{
-			ID: i.ID, Provider: i.Provider, DisplayName: i.DisplayName, Email: i.Email, Created: i.Created, LastUsed: i.LastUsed,
-		})
+		u.Identities = append(u.Identities, identityView(i))
 	}
 	u.Recovery, err = recoveryAt(ctx, tx, u.ID, g.now())
 	return err
+}
+
+func identityView(i Identity) authapi.Identity {
+	return authapi.Identity{
+		ID: i.ID, Provider: i.Provider, DisplayName: i.DisplayName, Email: i.Email, Created: i.Created, LastUsed: i.LastUsed,
+	}
 }
 
 func passkeyView(k Passkey) authapi.Passkey {

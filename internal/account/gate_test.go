@@ -35,7 +35,9 @@ type gate struct {
 
 	mu    sync.Mutex
 	mails []notify.Message
-	names map[string][2]string // access tokens, in place of the token authority
+
+	keysOfMail mailKeys
+	names      map[string][2]string // access tokens, in place of the token authority
 }
 
 // Send implements [account.Post]: what leaves the machine stays in the test.
@@ -75,6 +77,19 @@ func (t tokens) Session(_ context.Context, token string) (string, string, error)
 	return t.g.session(token)
 }
 
+// mailKeys are keys of another capability.
+type mailKeys struct {
+	live    int
+	dropped []string
+}
+
+func (k *mailKeys) CountUser(context.Context, *db.Tx, string) (int, error) { return k.live, nil }
+
+func (k *mailKeys) DropUser(_ context.Context, _ *db.Tx, user, _ string) error {
+	k.dropped = append(k.dropped, user)
+	return nil
+}
+
 type quiet struct{}
 
 func (quiet) Publish(string) {}
@@ -96,7 +111,7 @@ func newGate(t *testing.T, p *person, overHTTP bool) *gate {
 	g := &gate{person: p, names: map[string][2]string{}, browser: authapi.Browser{Address: "192.0.2.7", Agent: "Firefox/1 Linux", Binding: "this browser"}}
 	g.sessions = account.NewSessions(p.users, p.seal, quiet{}, account.SessionOptions{})
 	g.gate = account.NewGate(account.GateParts{
-		Users: p.users, Credentials: p.Credentials, Passkeys: p.keys, Sessions: g.sessions, Tokens: tokens{g}, Post: g, Log: quiet{},
+		Users: p.users, Credentials: p.Credentials, Passkeys: p.keys, Sessions: g.sessions, Tokens: tokens{g}, Post: g, Log: quiet{}, MailKeys: &g.keysOfMail,
 		Identities: account.NewIdentities(p.users, account.IdentityOptions{SignUp: "open", Notifier: p.told}),
 	}, account.GateOptions{Origin: "https://login.example.org", SignUp: "open"})
 	g.Service = g.gate
@@ -815,6 +830,48 @@ func TestTheFirstLinkMakesOneAdministrator(t *testing.T) {
 		word(t, "a second time", err, authapi.WordLink)
 		if _, err := g.gate.FirstLink(t.Context()); !errors.Is(err, account.ErrAdminExists) {
 			t.Errorf("with an administrator: got %v, want ErrAdminExists", err)
+		}
+	})
+}
+
+func TestARecoveryDropsWhatItsUserSays(t *testing.T) {
+	eachGate(t, func(t *testing.T, g *gate) {
+		g.setPassword(t, good)
+		g.link(t)
+		g.keysOfMail.live = 2
+		_, ctx := g.signIn(t)
+		g.app(t, ctx)
+		if err := g.Recover(t.Context(), authapi.RecoverRequest{Ticket: g.mfa(t).Ticket, Browser: g.browser}); err != nil {
+			t.Fatal(err)
+		}
+		_, code := g.mail(t, "recover")
+		look := func() authapi.Link {
+			t.Helper()
+			l, err := g.Link(t.Context(), authapi.LinkRequest{Code: code})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		if l := look(); len(l.Identities) != 0 || l.MailKeys != 0 {
+			t.Errorf("before it is due: got %+v", l)
+		}
+		g.clock = g.clock.Add(48 * time.Hour)
+		l := look()
+		if len(l.Identities) != 1 || l.Identities[0].Provider != "github" || l.MailKeys != 2 {
+			t.Fatalf("when it is due: got %+v", l)
+		}
+		use := func(ids ...string) error {
+			_, err := g.UseLink(t.Context(), authapi.UseLinkRequest{Code: code, DropIdentities: ids, DropMailKeys: true, Browser: g.browser})
+			return err
+		}
+		if err := use("idn_of_somebody_else"); fault.KindOf(err) != fault.NotFound || len(g.keysOfMail.dropped) != 0 {
+			t.Errorf("an identity of nobody: got %v", err)
+		}
+		g.exec(t, `DELETE FROM user_passwords`)
+		word(t, "the only way in that is left", use(l.Identities[0].ID), "last-way-in")
+		if _, err := g.UseLink(t.Context(), authapi.UseLinkRequest{Code: code, DropMailKeys: true, Browser: g.browser}); err != nil || len(g.keysOfMail.dropped) != 1 {
+			t.Errorf("mail keys: got %v, %v", g.keysOfMail.dropped, err)
 		}
 	})
 }

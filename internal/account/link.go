@@ -214,7 +214,10 @@ func (g *Gate) Link(ctx context.Context, r authapi.LinkRequest) (out authapi.Lin
 		out = authapi.Link{
 			Purpose: l.purpose, Email: l.email, DisplayName: u.DisplayName, Locale: l.locale, Next: l.next, NotBefore: l.notBefore, Expires: l.expires,
 		}
-		return nil
+		if l.purpose != authapi.LinkRecover || g.now().Before(l.notBefore) {
+			return nil
+		}
+		return g.keepOrDrop(ctx, tx, u.ID, &out)
 	})
 	return out, err
 }
@@ -440,8 +443,54 @@ func (g *Gate) recover(ctx context.Context, u User, r authapi.UseLinkRequest) er
 		if err := useLink(ctx, tx, r.Code, g.now()); err != nil {
 			return err
 		}
+		if err := g.drop(ctx, tx, u, r); err != nil {
+			return err
+		}
 		return g.dropFactors(ctx, tx, u)
 	})
+}
+
+// keepOrDrop lists what a recovery leaves unless its user says otherwise.
+func (g *Gate) keepOrDrop(ctx context.Context, tx *db.Tx, user string, l *authapi.Link) error {
+	all, err := identities(ctx, tx, user)
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		l.Identities = append(l.Identities, identityView(i))
+	}
+	l.MailKeys, err = g.mailKeys.CountUser(ctx, tx, user)
+	return err
+}
+
+// drop takes from a user what they said somebody else may have used.
+func (g *Gate) drop(ctx context.Context, tx *db.Tx, u User, r authapi.UseLinkRequest) error {
+	for _, id := range r.DropIdentities {
+		provider, err := deleteIdentity(ctx, tx, u.ID, id)
+		if err != nil {
+			return err
+		}
+		if err := g.users.record(ctx, tx, "identity.unlink", id, map[string]any{"user": u.ID, "provider": provider, "by": "recovery"}); err != nil {
+			return err
+		}
+	}
+	if len(r.DropIdentities) > 0 { // passkeys go too: a password or another identity must be left
+		row, err := passwordOf(ctx, tx, u.ID)
+		if err != nil {
+			return err
+		}
+		left, err := identities(ctx, tx, u.ID)
+		if err != nil {
+			return err
+		}
+		if row.hash == "" && len(left) == 0 {
+			return ErrLastWayIn.At("identity")
+		}
+	}
+	if !r.DropMailKeys {
+		return nil
+	}
+	return g.mailKeys.DropUser(ctx, tx, u.ID, "the account was recovered")
 }
 
 // dropFactors removes what a user proves themselves with beside password and

@@ -40,7 +40,7 @@ func (a *App) buildGate() error {
 	}
 	a.Gate = account.NewGate(account.GateParts{
 		Users: a.Accounts, Credentials: a.Credentials, Identities: a.Identities, Passkeys: a.Passkeys, Sessions: a.Sessions,
-		Tokens: accessTokens{a.Tokens, a.Config.Server.Origin}, Post: a.Post, Log: userLog{a},
+		Tokens: accessTokens{a.Tokens, a.Config.Server.Origin}, Post: a.Post, Log: userLog{a}, MailKeys: a.Registry,
 	}, account.GateOptions{Origin: a.Config.Server.Origin, SignUp: a.Config.Account.SignUp})
 	return nil
 }

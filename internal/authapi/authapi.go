@@ -293,6 +293,10 @@ type Link struct {
 	Next        string      `json:"next,omitempty"`
 	NotBefore   time.Time   `json:"not_before,omitzero"`
 	Expires     time.Time   `json:"expires"`
+
+	// Of a recovery that is due: what the user has besides, to keep or drop.
+	Identities []Identity `json:"identities,omitempty"`
+	MailKeys   int        `json:"mail_keys,omitempty"`
 }
 
 // UseLinkRequest does what a mailed code is for. Which members count, the purpose says.
@@ -303,6 +307,10 @@ type UseLinkRequest struct {
 	Password    string  `json:"password,omitempty"`
 	Locale      string  `json:"locale,omitempty"`
 	Browser     Browser `json:"browser"`
+
+	// Of a recovery: what goes with the second factors.
+	DropIdentities []string `json:"drop_identities,omitempty"` // ids
+	DropMailKeys   bool     `json:"drop_mail_keys,omitempty"`
 }
 
 // User is what a user sees of themselves.

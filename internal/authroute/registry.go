@@ -315,11 +315,22 @@ func (r *Registry) Revoke(ctx context.Context, keyID, reason string) error {
 
 // CloseUser revokes every key of a user, in the transaction that disables the user.
 func (r *Registry) CloseUser(ctx context.Context, tx *db.Tx, user string) error {
+	return r.DropUser(ctx, tx, user, "the user was disabled")
+}
+
+// DropUser is CloseUser for a reason of the caller's.
+func (r *Registry) DropUser(ctx context.Context, tx *db.Tx, user, reason string) error {
 	keys, err := liveKeys(ctx, tx, user, "")
 	if err != nil {
 		return err
 	}
-	return r.revokeAll(ctx, tx, keys, Cessation, "the user was disabled")
+	return r.revokeAll(ctx, tx, keys, Cessation, reason)
+}
+
+// CountUser returns how many live keys a user has.
+func (r *Registry) CountUser(ctx context.Context, tx *db.Tx, user string) (n int, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM authroute_keys WHERE user_id = $1 AND revoked_at IS NULL`, user).Scan(&n)
+	return n, err
 }
 
 // CloseAddress revokes a user's keys for an address, in the transaction that takes

@@ -116,6 +116,7 @@ func (l *Login) useLink(w http.ResponseWriter, r *http.Request) error {
 	res, err := l.accounts.UseLink(r.Context(), authapi.UseLinkRequest{
 		Code: code, Email: r.PostFormValue("email"), DisplayName: r.PostFormValue("name"), Password: r.PostFormValue("password"),
 		Locale: l.site.TextsOf(r).Tag.String(), Browser: l.browser(r),
+		DropIdentities: r.PostForm["identity"], DropMailKeys: r.PostFormValue("mail-keys") == "1",
 	})
 	if authapi.Word(err) == authapi.WordLink {
 		return err // used meanwhile
