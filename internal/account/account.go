@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"signet/internal/audit"
 	"signet/internal/db"
@@ -137,7 +138,11 @@ func FoldAddress(field, address string) (string, error) {
 	return a, db.Clean(field, a)
 }
 
-func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }
+// unprintable reports what a name must not have: controls, and what turns the direction
+// of text around (Unicode TR 9), so that it looks like another.
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0xfffd
+}
 
 // validDomain accepts host names (RFC 1123, section 2.1), in their ASCII form.
 func validDomain(d string) bool {

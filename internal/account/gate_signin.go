@@ -12,6 +12,9 @@ import (
 	"signet/internal/ticket"
 )
 
+// ErrFactorNeeded refuses a password alone where a second factor is asked.
+var ErrFactorNeeded = fault.New(fault.Forbidden, "prove it with your second factor: the password alone is not enough").Named("factor-needed")
+
 var errMethod = fault.New(fault.Invalid, "must be passkey, totp or recovery_code").At("method")
 
 // Password implements [authapi.Service].
@@ -216,6 +219,13 @@ func (g *Gate) again(ctx context.Context, t *ticket.Ticket, r authapi.StepUpRequ
 		return passkeyAMR(), err
 	case r.Code != "":
 		return []string{AMROneTime}, g.creds.CheckTOTP(ctx, t.Subject, digits(r.Code))
+	}
+	f, err := g.creds.Factors(ctx, t.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if f.Required() && (f.TOTP || f.Passkeys > 0) { // a password and a copied session must not remove the factor
+		return nil, ErrFactorNeeded
 	}
 	return []string{AMRPassword}, g.creds.ConfirmPassword(ctx, t.Subject, r.Password)
 }

@@ -875,3 +875,47 @@ func TestARecoveryDropsWhatItsUserSays(t *testing.T) {
 		}
 	})
 }
+
+func TestAPasswordAloneIsNoStepUpWhereASecondFactorIsAsked(t *testing.T) {
+	eachGate(t, func(t *testing.T, g *gate) {
+		g.setPassword(t, good)
+		_, ctx := g.signIn(t)
+		e := g.app(t, ctx)
+		required := g.mfa(t)
+		res, err := g.MFA(t.Context(), authapi.MFARequest{Ticket: required.Ticket, Method: "recovery_code", Code: e.RecoveryCodes[0], Browser: g.browser})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.clock = g.clock.Add(6 * time.Minute)
+		ctx = g.as(t, res.RefreshToken)
+		_, err = g.StepUp(ctx, authapi.StepUpRequest{Password: good, Browser: g.browser})
+		word(t, "password", err, "factor-needed")
+		word(t, "still not fresh", g.RemoveTOTP(ctx), authapi.WordStepUp)
+		again, err := g.StepUp(ctx, authapi.StepUpRequest{Code: g.code(t, e.Secret), Browser: g.browser})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.RemoveTOTP(g.as(t, again.RefreshToken)); err != nil {
+			t.Errorf("after the code: %v", err)
+		}
+	})
+}
+
+func TestANewAddressIsToldToTheOthers(t *testing.T) {
+	eachGate(t, func(t *testing.T, g *gate) {
+		g.setPassword(t, good)
+		_, ctx := g.signIn(t)
+		if err := g.AddAddress(ctx, authapi.AddressRequest{Email: "second@example.org"}); err != nil {
+			t.Fatal(err)
+		}
+		_, code := g.mail(t, "verify")
+		if _, err := g.UseLink(ctx, authapi.UseLinkRequest{Code: code, Browser: g.browser}); err != nil {
+			t.Fatal(err)
+		}
+		g.told.mu.Lock()
+		defer g.told.mu.Unlock()
+		if last := g.told.changes[len(g.told.changes)-1]; last != "Alice Rabbithole address_added second@example.org" {
+			t.Errorf("told: got %q", last)
+		}
+	})
+}

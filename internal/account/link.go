@@ -380,6 +380,7 @@ func (g *Gate) verifyAddress(ctx context.Context, l linkRow, r authapi.UseLinkRe
 		if err := proveAddress(ctx, tx, u.ID, l.email); err != nil {
 			return err
 		}
+		g.creds.tell(ctx, tx, u, "address_added", l.email) // to the addresses that were there
 		return g.users.record(ctx, tx, "user.address_add", u.ID, map[string]any{"address": l.email, "by": "link"})
 	})
 }

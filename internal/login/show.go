@@ -89,6 +89,7 @@ var problemTexts = map[string]string{
 	"sign-up-closed":          "problem.signUpClosed",
 	"sign-in-refused":         "problem.signInRefused",
 	"step-up-required":        "problem.stepUp",
+	"factor-needed":           "problem.factorNeeded",
 	"last-way-in":             "problem.lastWayIn",
 	"last-address":            "problem.lastAddress",
 	"password-short":          "problem.passwordShort",

@@ -40,6 +40,7 @@ var activityTexts = map[string]string{
 	"session.end":          "activity.signOut",
 	"session.reuse":        "activity.reuse",
 	"session.revoke":       "activity.revoke",
+	"user.setup_link":      "activity.setupLink",
 	"user.create":          "activity.created",
 	"user.change":          "activity.changed",
 	"user.password_set":    "activity.passwordSet",

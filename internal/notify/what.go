@@ -22,6 +22,7 @@ const (
 	RecoveryCodesMade = "recovery-codes-made"
 	MFAOn             = "mfa-on"
 	MFAOff            = "mfa-off"
+	AddressAdded      = "address-added"   // {{.Name}}, the address
 	IdentityLinked    = "identity-linked" // {{.Name}}, the provider
 	NewBrowser        = "new-browser"     // {{.Device}}, {{.Address}}
 )
@@ -36,6 +37,6 @@ func All() []string {
 func changes() []string {
 	return []string{
 		Recovered, PasskeyAdded, PasskeyRemoved, TOTPAdded, TOTPRemoved, PasswordSet, PasswordRemoved, PasswordReset,
-		RecoveryCodesMade, MFAOn, MFAOff, IdentityLinked, NewBrowser,
+		RecoveryCodesMade, MFAOn, MFAOff, AddressAdded, IdentityLinked, NewBrowser,
 	}
 }

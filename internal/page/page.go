@@ -209,8 +209,8 @@ func (s *Site) TextsOf(r *http.Request) *locale.Texts {
 
 // languages lists the languages with the address of this page in each.
 func (s *Site) languages(r *http.Request, now *locale.Texts) []Language {
-	if r.Method != http.MethodGet {
-		return nil // the page answers a form; its address has nothing to show
+	if r.Method != http.MethodGet || r.URL.Query().Has("code") || r.URL.Query().Has("state") {
+		return nil // it answers a form or a provider: its address is good once
 	}
 	var all []Language
 	for _, t := range s.texts.All() {
