@@ -146,7 +146,7 @@ func TestEachChangeOfACredentialIsRecorded(t *testing.T) {
 		}
 		const alice = "Alice Rabbithole "
 		want = []string{
-			alice + "password_set", alice + "totp_added", alice + "recovery_codes_made", alice + "totp_removed", alice + "password_removed",
+			alice + "password-set", alice + "totp-added", alice + "recovery-codes-made", alice + "totp-removed", alice + "password-removed",
 		}
 		if diff := cmp.Diff(want, p.told.changes); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)

@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 
+	"signet/internal/authapi"
 	"signet/internal/db"
 	"signet/internal/fault"
+	"signet/internal/notify"
 )
 
 // What the choice of second factors can be refused for.
@@ -32,17 +34,17 @@ type Factors struct {
 // there, the user must set one up.
 func (f Factors) Required() bool { return f.TOTP || f.Switched || f.Demanded }
 
-// Methods lists what the user may choose from: "passkey", "totp", "recovery_code".
+// Methods lists what the user may choose from, of [authapi.MethodPasskey] and its kind.
 func (f Factors) Methods() []string {
 	methods := []string{}
 	if f.Passkeys > 0 {
-		methods = append(methods, "passkey")
+		methods = append(methods, authapi.MethodPasskey)
 	}
 	if f.TOTP {
-		methods = append(methods, "totp")
+		methods = append(methods, authapi.MethodTOTP)
 	}
 	if f.RecoveryCodes > 0 && len(methods) > 0 {
-		methods = append(methods, "recovery_code")
+		methods = append(methods, authapi.MethodRecoveryCode)
 	}
 	return methods
 }
@@ -67,9 +69,9 @@ func (c *Credentials) SetMFA(ctx context.Context, user string, on bool) error {
 		if err != nil || f.Switched == on {
 			return err
 		}
-		check, action, what := c.maySwitchOff, "user.mfa_off", "mfa_off"
+		check, action, what := c.maySwitchOff, "user.mfa_off", notify.MFAOff
 		if on {
-			check, action, what = c.maySwitchOn, "user.mfa_on", "mfa_on"
+			check, action, what = c.maySwitchOn, "user.mfa_on", notify.MFAOn
 		}
 		if err := check(ctx, tx, u, f); err != nil {
 			return err

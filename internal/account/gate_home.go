@@ -141,7 +141,7 @@ func (g *Gate) AddAddress(ctx context.Context, r authapi.AddressRequest) error {
 			limit.Bucket{Name: "mail.user", Key: user, Rate: mailPrefixRate}); err != nil {
 			return err
 		}
-		m := notify.Message{To: []string{email}, Locale: r.Locale, What: "verify"}
+		m := notify.Message{To: []string{email}, Locale: r.Locale, What: notify.Verify}
 		return g.mail(ctx, &m, linkRow{purpose: authapi.LinkVerify, user: user, email: email, locale: r.Locale, next: "/account", expires: g.now().Add(shortLink)},
 			func(ctx context.Context, tx *db.Tx, _ *linkRow) error {
 				if _, err := g.users.Hold(ctx, tx, user); err != nil {

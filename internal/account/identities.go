@@ -60,9 +60,7 @@ type Notifier interface {
 // CredentialChange tells of something that a user signs in with.
 type CredentialChange struct {
 	User User
-	// What is passkey_added, passkey_removed, totp_added, totp_removed, password_set,
-	// password_removed, recovery_codes_made, mfa_on or mfa_off.
-	What string
+	What string // the mail that says so, such as [notify.PasskeyAdded]
 	Name string // of the passkey
 }
 

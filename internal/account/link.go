@@ -88,12 +88,12 @@ func (g *Gate) SignUp(ctx context.Context, r authapi.SignUpRequest) error {
 	if err := g.mayMail(ctx, email, r.Browser); err != nil {
 		return err
 	}
-	m := notify.Message{To: []string{email}, Locale: r.Locale, What: "sign-up"}
+	m := notify.Message{To: []string{email}, Locale: r.Locale, What: notify.SignUp}
 	return g.mail(ctx, &m, linkRow{purpose: authapi.LinkSignUp, email: email, locale: r.Locale, next: r.Next, expires: g.now().Add(shortLink)},
 		func(ctx context.Context, tx *db.Tx, _ *linkRow) error {
 			_, err := ownerOf(ctx, tx, email)
 			if err == nil {
-				m.What = "sign-up-known"
+				m.What = notify.SignUpKnown
 			}
 			if errors.Is(err, ErrNoUser) {
 				err = nil
@@ -116,7 +116,7 @@ func (g *Gate) mail(ctx context.Context, m *notify.Message, l linkRow, look func
 		return err
 	}
 	switch m.What {
-	case "sign-up-known", "reset-none":
+	case notify.SignUpKnown, notify.ResetNone:
 		address = g.o.Origin + "/login"
 	case "": // there is nobody to write to
 		return nil
@@ -145,9 +145,9 @@ func (g *Gate) Forgot(ctx context.Context, r authapi.ForgotRequest) error {
 			case row.user.ID == "" || !row.user.Disabled.IsZero():
 				m.What, l.user = "", ""
 			case row.hash == "":
-				m.What, l.user = "reset-none", ""
+				m.What, l.user = notify.ResetNone, ""
 			default:
-				m.What, l.user = "reset", row.user.ID
+				m.What, l.user = notify.Reset, row.user.ID
 			}
 			return nil
 		})
@@ -170,7 +170,7 @@ func (g *Gate) Recover(ctx context.Context, r authapi.RecoverRequest) error {
 		return err
 	}
 	from := g.now().Add(recoverWait)
-	m := notify.Message{Locale: r.Locale, What: "recover", Values: map[string]any{"Time": from.Format("2006-01-02 15:04 UTC")}}
+	m := notify.Message{Locale: r.Locale, What: notify.Recover, Values: map[string]any{"Time": from}}
 	err = g.mail(ctx, &m, linkRow{purpose: authapi.LinkRecover, user: t.User, locale: r.Locale, notBefore: from, expires: g.now().Add(recoverLink)},
 		func(ctx context.Context, tx *db.Tx, l *linkRow) error {
 			u, err := g.users.Hold(ctx, tx, t.User)
@@ -351,7 +351,7 @@ func (g *Gate) reset(ctx context.Context, u User, r authapi.UseLinkRequest) erro
 		if err := g.sessions.CloseUser(ctx, tx, u.ID); err != nil {
 			return err
 		}
-		g.creds.tell(ctx, tx, u, "password_reset", "")
+		g.creds.tell(ctx, tx, u, notify.PasswordReset, "")
 		return g.users.record(ctx, tx, "user.password_reset", u.ID, nil)
 	})
 }
@@ -421,7 +421,7 @@ func (g *Gate) setUp(ctx context.Context, l linkRow, u User, r authapi.UseLinkRe
 	if err != nil {
 		return authapi.TokenResponse{}, err
 	}
-	return g.enter(ctx, proof{user: u.ID, amr: []string{"link"}, at: g.now(), device: true, first: true}, r.Browser)
+	return g.enter(ctx, proof{user: u.ID, amr: []string{AMRLink}, at: g.now(), device: true, first: true}, r.Browser)
 }
 
 // recover removes all second factors, and ends what somebody may have done with them.
@@ -506,7 +506,7 @@ func (g *Gate) dropFactors(ctx context.Context, tx *db.Tx, u User) error {
 	if err := revokeTokens(ctx, tx, u.ID, g.now()); err != nil {
 		return err
 	}
-	g.creds.tell(ctx, tx, u, "recovered", "")
+	g.creds.tell(ctx, tx, u, notify.Recovered, "")
 	return g.users.record(ctx, tx, "user.factors_reset", u.ID, nil)
 }
 
@@ -543,7 +543,7 @@ func (g *Gate) first(ctx context.Context, r authapi.UseLinkRequest) (authapi.Tok
 	if err := g.users.db.Update(ctx, func(tx *db.Tx) error { return deleteFirstLinks(ctx, tx) }); err != nil {
 		return authapi.TokenResponse{}, err
 	}
-	return g.enter(ctx, proof{user: u.ID, amr: []string{"link"}, at: g.now(), device: true, first: true}, r.Browser)
+	return g.enter(ctx, proof{user: u.ID, amr: []string{AMRLink}, at: g.now(), device: true, first: true}, r.Browser)
 }
 
 // SetupLink returns the address of a link by which a user, named by id or address, sets
@@ -580,7 +580,7 @@ func (g *Gate) Invite(ctx context.Context, n NewUser) (User, error) {
 		return err
 	})
 	if err == nil {
-		g.post.Send(ctx, notify.Message{To: u.Addresses, What: "setup", Link: link, Values: map[string]any{"Account": n.Account}})
+		g.post.Send(ctx, notify.Message{To: u.Addresses, What: notify.Setup, Link: link, Values: map[string]any{"Account": n.Account}})
 	}
 	return u, err
 }

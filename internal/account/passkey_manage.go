@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"signet/internal/db"
+	"signet/internal/notify"
 )
 
 // List returns the passkeys of a user, named by id, oldest first.
@@ -54,7 +55,7 @@ func (p *Passkeys) Remove(ctx context.Context, user, id string) error {
 		if err := keepFactor(ctx, tx, u.ID); err != nil {
 			return err
 		}
-		p.c.tell(ctx, tx, u, "passkey_removed", name)
+		p.c.tell(ctx, tx, u, notify.PasskeyRemoved, name)
 		return p.c.users.record(ctx, tx, "user.passkey_remove", u.ID, map[string]any{"passkey": id})
 	})
 }

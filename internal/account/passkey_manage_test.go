@@ -129,8 +129,8 @@ func TestEachChangeOfAPasskeyIsRecordedAndTold(t *testing.T) {
 		}
 		const alice = "Alice Rabbithole "
 		want = []string{
-			alice + "password_set", alice + "passkey_added Passkey", alice + "recovery_codes_made",
-			alice + "mfa_on", alice + "mfa_off", alice + "passkey_removed Telephone",
+			alice + "password-set", alice + "passkey-added Passkey", alice + "recovery-codes-made",
+			alice + "mfa-on", alice + "mfa-off", alice + "passkey-removed Telephone",
 		}
 		if diff := cmp.Diff(want, p.told.changes); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)

@@ -12,6 +12,7 @@ import (
 
 	"signet/internal/authapi"
 	"signet/internal/db"
+	"signet/internal/notify"
 )
 
 // passkeyAlgorithms are offered in this order; one of the first two is in every authenticator.
@@ -116,7 +117,7 @@ func (p *Passkeys) add(ctx context.Context, tx *db.Tx, u User, ch ceremony, row 
 	if err := deleteLinks(ctx, tx, u.ID, authapi.LinkSetup); err != nil {
 		return err
 	}
-	p.c.tell(ctx, tx, u, "passkey_added", row.Name)
+	p.c.tell(ctx, tx, u, notify.PasskeyAdded, row.Name)
 	return p.c.users.record(ctx, tx, "user.passkey_add", u.ID, map[string]any{"passkey": row.ID, "aaguid": row.AAGUID, "synced": row.Synced})
 }
 

@@ -11,6 +11,7 @@ import (
 	"signet/internal/db"
 	"signet/internal/fault"
 	"signet/internal/limit"
+	"signet/internal/notify"
 	"signet/internal/ticket"
 )
 
@@ -157,7 +158,7 @@ func (c *Credentials) SetPassword(ctx context.Context, user, old, password strin
 		if err := deleteLinks(ctx, tx, user, authapi.LinkSetup); err != nil {
 			return err
 		}
-		c.tell(ctx, tx, u, "password_set", "")
+		c.tell(ctx, tx, u, notify.PasswordSet, "")
 		return c.users.record(ctx, tx, "user.password_set", u.ID, map[string]any{"replaced": row.hash != ""})
 	})
 }
@@ -195,7 +196,7 @@ func (c *Credentials) RemovePassword(ctx context.Context, user string) error {
 		if left == 0 {
 			return ErrLastWayIn.At("password")
 		}
-		c.tell(ctx, tx, u, "password_removed", "")
+		c.tell(ctx, tx, u, notify.PasswordRemoved, "")
 		return c.users.record(ctx, tx, "user.password_remove", u.ID, nil)
 	})
 }

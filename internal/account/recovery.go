@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"signet/internal/db"
+	"signet/internal/notify"
 )
 
 // RecoveryCodes is how many a user gets.
@@ -63,7 +64,7 @@ func (c *Credentials) RegenerateRecoveryCodes(ctx context.Context, user string) 
 		if err := replaceRecoveryCodes(ctx, tx, u.ID, codes, false, db.Now(c.users.now())); err != nil {
 			return err
 		}
-		c.tell(ctx, tx, u, "recovery_codes_made", "")
+		c.tell(ctx, tx, u, notify.RecoveryCodesMade, "")
 		return c.users.record(ctx, tx, "user.recovery_renew", u.ID, nil)
 	})
 	if err != nil {

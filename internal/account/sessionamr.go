@@ -10,6 +10,7 @@ const (
 	AMROneTime  = "otp"
 	AMRPasskey  = "hwk"  // a key that the authenticator holds
 	AMRSoftKey  = "swk"  // a key that software holds
+	AMRLink     = "link" // of a mailed link; nothing is registered for it
 	AMRPresence = "user" // somebody was there; no factor by itself
 	AMRMultiple = "mfa"  // several factors, or a passkey that verified its user
 )
@@ -60,4 +61,4 @@ func methods(lists ...[]string) []string {
 }
 
 // methodNames are no names for identity providers.
-var methodNames = []string{AMRPassword, AMROneTime, AMRPasskey, AMRSoftKey, AMRPresence, AMRMultiple, "link"}
+var methodNames = []string{AMRPassword, AMROneTime, AMRPasskey, AMRSoftKey, AMRPresence, AMRMultiple, AMRLink}

@@ -15,6 +15,7 @@ import (
 	"signet/internal/db"
 	"signet/internal/fault"
 	"signet/internal/limit"
+	"signet/internal/notify"
 	"signet/internal/seal"
 )
 
@@ -118,7 +119,7 @@ func (c *Credentials) ConfirmTOTP(ctx context.Context, user, code string) error 
 		if err := activateRecoveryCodes(ctx, tx, u.ID); err != nil {
 			return err
 		}
-		c.tell(ctx, tx, u, "totp_added", "")
+		c.tell(ctx, tx, u, notify.TOTPAdded, "")
 		return c.users.record(ctx, tx, "user.totp_add", u.ID, nil)
 	})
 }
@@ -171,7 +172,7 @@ func (c *Credentials) RemoveTOTP(ctx context.Context, user string) error {
 			return err
 		}
 		if app.confirmed {
-			c.tell(ctx, tx, u, "totp_removed", "")
+			c.tell(ctx, tx, u, notify.TOTPRemoved, "")
 		}
 		return c.users.record(ctx, tx, "user.totp_remove", u.ID, nil)
 	})

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"strings"
 
 	"signet/internal/account"
 	"signet/internal/config"
@@ -24,7 +23,7 @@ func (n notifier) IdentityLinked(ctx context.Context, i account.NewIdentity) {
 // CredentialChanged implements [account.Notifier].
 func (n notifier) CredentialChanged(ctx context.Context, c account.CredentialChange) {
 	n.a.Post.Send(ctx, notify.Message{
-		To: c.User.Addresses, Locale: c.User.Locale, What: strings.ReplaceAll(c.What, "_", "-"), Values: map[string]any{"Name": c.Name},
+		To: c.User.Addresses, Locale: c.User.Locale, What: c.What, Values: map[string]any{"Name": c.Name},
 	})
 }
 
