@@ -3,10 +3,8 @@
 package bench
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -24,17 +22,8 @@ import (
 func TestBenchSignInBesideArgon2(t *testing.T) {
 	const bar, turns, each = 0.85, 10, 2 * time.Second
 	d := signettest.Dev(t)
-	text, err := os.ReadFile(d.ReadyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r struct {
-		User struct{ Email, Password string }
-	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
-	form := url.Values{"email": {r.User.Email}, "password": {r.User.Password}}.Encode()
+	user := d.Ready.User
+	form := url.Values{"email": {user.Email}, "password": {user.Password}}.Encode()
 	signIn := func(device string) (string, bool) {
 		res := d.Call(http.MethodPost, "/login", "", form, "Content-Type", "application/x-www-form-urlencoded", "Cookie", "__Host-signet-device="+device)
 		for _, c := range (&http.Response{Header: res.Header}).Cookies() {
@@ -54,7 +43,7 @@ func TestBenchSignInBesideArgon2(t *testing.T) {
 		devices <- device
 	}
 	bare := func() bool {
-		argon2.IDKey([]byte(r.User.Password), []byte("0123456789abcdef"), 2, 19*1024, 1, 32)
+		argon2.IDKey([]byte(user.Password), []byte("0123456789abcdef"), 2, 19*1024, 1, 32)
 		return true
 	}
 	var ratios, rates []float64

@@ -1,8 +1,12 @@
+// Package boundary_test attacks the pages as a program would that is no browser: with
+// cookies, headers and bodies of its own making.
 package boundary_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,9 +15,10 @@ import (
 )
 
 func TestCookiesBelongToThisOriginAlone(t *testing.T) {
-	a := newDev(t).agent(t)
-	a.get("/login")
-	res := a.post("/login", "email", a.email, "password", a.password)
+	d := signettest.Dev(t)
+	a := d.Agent(t)
+	a.Get("/login")
+	res := a.Post("/login", "email", d.Ready.User.Email, "password", d.Ready.User.Password)
 	seen := map[string]bool{}
 	for _, c := range (&http.Response{Header: res.Header}).Cookies() {
 		seen[c.Name] = true
@@ -30,14 +35,14 @@ func TestCookiesBelongToThisOriginAlone(t *testing.T) {
 }
 
 func TestEveryPageHasItsHeaders(t *testing.T) {
-	d := newDev(t)
-	for path, a := range map[string]*agent{
-		"/login": d.agent(t), "/login/sign-up": d.agent(t), "/login/forgot": d.agent(t), "/logout": d.agent(t), "/login/link/x": d.agent(t),
-		"/login?next=//evil.example": d.agent(t), strings.TrimPrefix(d.link, d.Origin): d.agent(t),
-		"/account": d.agent(t).signIn(), "/account/security": d.agent(t).signIn(), "/account/sessions": d.agent(t).signIn(),
-		"/account/tokens": d.agent(t).signIn(), "/account/activity": d.agent(t).signIn(), "/account/security/app": d.agent(t).signIn(),
+	d := signettest.Dev(t)
+	for path, a := range map[string]*signettest.Agent{
+		"/login": d.Agent(t), "/login/sign-up": d.Agent(t), "/login/forgot": d.Agent(t), "/logout": d.Agent(t), "/login/link/x": d.Agent(t),
+		"/login?next=//evil.example": d.Agent(t), strings.TrimPrefix(d.Ready.AdminLink, d.Origin): d.Agent(t),
+		"/account": d.SignedIn(t), "/account/security": d.SignedIn(t), "/account/sessions": d.SignedIn(t),
+		"/account/tokens": d.SignedIn(t), "/account/activity": d.SignedIn(t), "/account/security/app": d.SignedIn(t),
 	} {
-		h := a.get(path).Header
+		h := a.Get(path).Header
 		for name, want := range map[string]string{
 			"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
 			"Cross-Origin-Opener-Policy": "same-origin", "Content-Type": "text/html; charset=utf-8",
@@ -54,7 +59,7 @@ func TestEveryPageHasItsHeaders(t *testing.T) {
 }
 
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
-	d := newDev(t)
+	d := signettest.Dev(t)
 	for _, c := range []struct {
 		name    string
 		headers []string
@@ -65,83 +70,98 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		{"Origin null, a sandboxed frame", []string{"Sec-Fetch-Site", "", "Origin", "null"}},
 		{"another port", []string{"Sec-Fetch-Site", "", "Origin", "http://localhost:1"}},
 	} {
-		a := d.agent(t).signIn()
+		a := d.SignedIn(t)
 		for path, form := range map[string]url.Values{
-			"/account": {"name": {"Mallory"}}, "/logout": {}, "/account/tokens": {"name": {"x"}}, "/login": {"email": {d.email}, "password": {d.password}},
+			"/account": {"name": {"Mallory"}}, "/logout": {}, "/account/tokens": {"name": {"x"}}, "/login": {"email": {d.Ready.User.Email}, "password": {d.Ready.User.Password}},
 			"/account/sessions": {}, "/login/start/github": {},
 		} {
-			if res := a.do(http.MethodPost, path, form, c.headers...); res.Status != http.StatusForbidden {
+			if res := a.Do(http.MethodPost, path, form, c.headers...); res.Status != http.StatusForbidden {
 				t.Errorf("%s: POST %s: got %d, want 403", c.name, path, res.Status)
 			}
 		}
-		if a.get("/account").Status != http.StatusOK {
+		if a.Get("/account").Status != http.StatusOK {
 			t.Errorf("%s: it signed the user out", c.name)
 		}
 	}
-	a := d.agent(t).signIn()
-	res := a.do(http.MethodPost, "/account", url.Values{"name": {"x"}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example", "Accept", "text/html")
+	a := d.SignedIn(t)
+	res := a.Do(http.MethodPost, "/account", url.Values{"name": {"x"}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example", "Accept", "text/html")
 	if !strings.Contains(string(res.Body), "<h1>That did not work</h1>") {
 		t.Errorf("a person is shown %.100s", res.Body)
 	}
-	if res := a.do(http.MethodPost, "/api/v1/authroute/bypass", url.Values{}, "Content-Type", "application/json", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"); res.Status != http.StatusForbidden {
+	if res := a.Do(http.MethodPost, "/api/v1/authroute/bypass", url.Values{}, "Content-Type", "application/json", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"); res.Status != http.StatusForbidden {
 		t.Errorf("API by cookie from another site: got %d, want 403", res.Status)
 	}
 }
 
 func TestASessionOfTheAttackersChoiceIsNotTakenOver(t *testing.T) {
-	d := newDev(t)
-	evil := d.agent(t).signIn() // the attacker's own session
-	victim := d.agent(t)
-	victim.cookies["__Host-signet"] = evil.cookies["__Host-signet"]
-	victim.signIn()
-	if victim.cookies["__Host-signet"] == evil.cookies["__Host-signet"] {
+	d := signettest.Dev(t)
+	evil := d.SignedIn(t) // the attacker's own session
+	victim := d.Agent(t)
+	victim.Cookies["__Host-signet"] = evil.Cookies["__Host-signet"]
+	victim.SignIn(d.Ready.User.Email, d.Ready.User.Password)
+	if victim.Cookies["__Host-signet"] == evil.Cookies["__Host-signet"] {
 		t.Error("sign-in kept the session that was there before")
 	}
-	victim = d.agent(t)
-	victim.cookies["__Host-signet"] = "sgr_" + strings.Repeat("A", 43)
-	victim.get("/login")
-	if v, ok := victim.cookies["__Host-signet"]; ok {
+	victim = d.Agent(t)
+	victim.Cookies["__Host-signet"] = "sgr_" + strings.Repeat("A", 43)
+	victim.Get("/login")
+	if v, ok := victim.Cookies["__Host-signet"]; ok {
 		t.Errorf("a made-up session stays in the browser: %s", v)
 	}
 }
 
 func TestNobodyIsSentElsewhere(t *testing.T) {
-	d := newDev(t)
-	in, out := d.agent(t).signIn(), d.agent(t)
+	d := signettest.Dev(t)
+	in, out := d.SignedIn(t), d.Agent(t)
 	for _, next := range []string{
 		"//evil.example", "/\\evil.example", "https://evil.example", "https:evil.example", "javascript:alert(1)", "/\t/evil.example", "/%09/evil.example",
 		"/%2f%2fevil.example", "/..//evil.example", "\\\\evil.example", "http://localhost@evil.example", d.Origin + ".evil.example", "/a\r\nLocation: https://evil.example", "//localhost:1/",
 		"data:text/html,x", "/login/../..//evil.example", " https://evil.example", "https://еxample.org",
 	} {
 		path := "/login?next=" + url.QueryEscape(next)
-		for who, a := range map[string]*agent{"signed in": in, "signed out": out} {
-			res := a.get(path)
+		for who, a := range map[string]*signettest.Agent{"signed in": in, "signed out": out} {
+			res := a.Get(path)
 			if to := res.Header.Get("Location"); to != "" || res.Status < 400 || res.Status >= 500 {
 				t.Errorf("%s, %q: got %d to %q", who, next, res.Status, to)
 			}
 		}
-		if res := out.post(path, "email", d.email, "password", d.password); res.Header.Get("Location") != "" {
+		if res := out.Post(path, "email", d.Ready.User.Email, "password", d.Ready.User.Password); res.Header.Get("Location") != "" {
 			t.Errorf("after the password, %q: sent to %q", next, res.Header.Get("Location"))
 		}
 	}
-	if to := in.get("/login?next=" + url.QueryEscape("/account/tokens?x=1")).Header.Get("Location"); to != "/account/tokens?x=1" {
+	if to := in.Get("/login?next=" + url.QueryEscape("/account/tokens?x=1")).Header.Get("Location"); to != "/account/tokens?x=1" {
 		t.Errorf("a page of ours: sent to %q", to)
 	}
 }
 
 func TestAppsMustBeKnownAndBringAChallenge(t *testing.T) {
-	d := newDev(t)
-	a := d.agent(t).signIn()
+	d := signettest.Dev(t)
+	a := d.SignedIn(t)
 	challenge := strings.Repeat("A", 43)
+	var app struct {
+		ID string `json:"client_id"`
+	}
+	cmd := exec.CommandContext(t.Context(), signettest.Binary(t), "admin", "client", "create", "--json", "--data", d.Ready.Data,
+		"--name", "App", "--redirect-uri", "https://app.example.org/callback")
+	if out, err := cmd.Output(); err != nil || json.Unmarshal(out, &app) != nil {
+		t.Fatalf("client: %v\n%s", err, out)
+	}
 	for name, query := range map[string]url.Values{
 		"unknown app":             {"client_id": {"cli_nobody"}, "next": {"https://app.example.org/"}, "challenge": {challenge}},
+		"app without a next":      {"client_id": {app.ID}, "challenge": {challenge}},
+		"app to a page of ours":   {"client_id": {app.ID}, "next": {"/account"}, "challenge": {challenge}},
+		"app to somewhere else":   {"client_id": {app.ID}, "next": {"https://evil.example/"}, "challenge": {challenge}},
+		"app without a challenge": {"client_id": {app.ID}, "next": {"https://app.example.org/"}},
 		"challenge without app":   {"challenge": {challenge}},
 		"not a client id":         {"client_id": {"\x00"}, "next": {"https://app.example.org/"}, "challenge": {challenge}},
 		"acr that is none":        {"acr_values": {"urn:mace:incommon:iap:silver"}},
 		"max_age that is none":    {"max_age": {"-1"}},
 		"max_age that is endless": {"max_age": {strings.Repeat("9", 30)}},
 	} {
-		res := a.get("/login?" + query.Encode())
+		res := a.Get("/login?" + query.Encode())
+		if out := d.Agent(t).Get("/login?" + query.Encode()); out.Status != res.Status {
+			t.Errorf("%s: signed out: got %d, signed in %d", name, out.Status, res.Status)
+		}
 		if res.Status < 400 || res.Status >= 500 || res.Header.Get("Location") != "" {
 			t.Errorf("%s: got %d to %q", name, res.Status, res.Header.Get("Location"))
 		}
@@ -155,8 +175,8 @@ func told(res signettest.Answer, email string) string {
 }
 
 func TestAnswersDoNotTellWhoHasAnAccount(t *testing.T) {
-	d := newDev(t)
-	known, unknown := d.email, "nobody@signet.test"
+	d := signettest.Dev(t)
+	known, unknown := d.Ready.User.Email, "nobody@signet.test"
 	for _, c := range []struct {
 		path   string
 		fields []string
@@ -165,7 +185,7 @@ func TestAnswersDoNotTellWhoHasAnAccount(t *testing.T) {
 	} {
 		answers := map[string]signettest.Answer{}
 		for _, email := range []string{known, unknown} {
-			answers[email] = d.agent(t).post(c.path, append([]string{"email", email}, c.fields...)...)
+			answers[email] = d.Agent(t).Post(c.path, append([]string{"email", email}, c.fields...)...)
 		}
 		if answers[known].Status != answers[unknown].Status {
 			t.Errorf("%s: status %d and %d", c.path, answers[known].Status, answers[unknown].Status)
@@ -177,12 +197,12 @@ func TestAnswersDoNotTellWhoHasAnAccount(t *testing.T) {
 }
 
 func TestAStrangerCannotKeepTheOwnerOut(t *testing.T) {
-	d := newDev(t)
-	owner := d.agent(t).signIn() // this browser is known from now on
-	device := owner.cookies["__Host-signet-device"]
+	d := signettest.Dev(t)
+	owner := d.SignedIn(t) // this browser is known from now on
+	device := owner.Cookies["__Host-signet-device"]
 	refused := 0
 	for range 20 {
-		res := d.agent(t).post("/login", "email", d.email, "password", "a wrong password 77")
+		res := d.Agent(t).Post("/login", "email", d.Ready.User.Email, "password", "a wrong password 77")
 		if res.Status == http.StatusTooManyRequests {
 			refused++
 			if res.Header.Get("Retry-After") == "" {
@@ -193,44 +213,44 @@ func TestAStrangerCannotKeepTheOwnerOut(t *testing.T) {
 	if refused == 0 {
 		t.Fatal("a stranger guesses without bound")
 	}
-	if res := d.agent(t).post("/login", "email", d.email, "password", d.password); res.Status != http.StatusTooManyRequests {
+	if res := d.Agent(t).Post("/login", "email", d.Ready.User.Email, "password", d.Ready.User.Password); res.Status != http.StatusTooManyRequests {
 		t.Errorf("right password from an unknown browser meanwhile: got %d, want 429", res.Status)
 	}
-	again := d.agent(t)
-	again.cookies["__Host-signet-device"] = device
-	again.signIn()
-	forged := d.agent(t)
-	forged.cookies["__Host-signet-device"] = device[:len(device)-4] + "AAAA"
-	if res := forged.post("/login", "email", d.email, "password", d.password); res.Status != http.StatusTooManyRequests {
+	again := d.Agent(t)
+	again.Cookies["__Host-signet-device"] = device
+	again.SignIn(d.Ready.User.Email, d.Ready.User.Password)
+	forged := d.Agent(t)
+	forged.Cookies["__Host-signet-device"] = device[:len(device)-4] + "AAAA"
+	if res := forged.Post("/login", "email", d.Ready.User.Email, "password", d.Ready.User.Password); res.Status != http.StatusTooManyRequests {
 		t.Errorf("forged device cookie: got %d, want 429", res.Status)
 	}
-	other := d.agent(t)
-	other.cookies["__Host-signet-device"] = strings.Repeat(device+".", 50)
-	if res := other.post("/login", "email", d.email, "password", "a wrong password 77"); res.Status >= 500 {
+	other := d.Agent(t)
+	other.Cookies["__Host-signet-device"] = strings.Repeat(device+".", 50)
+	if res := other.Post("/login", "email", d.Ready.User.Email, "password", "a wrong password 77"); res.Status >= 500 {
 		t.Errorf("many devices: got %d", res.Status)
 	}
 }
 
 func TestGETChangesNothing(t *testing.T) {
-	d := newDev(t)
-	a := d.agent(t).signIn()
-	for _, path := range []string{"/logout", "/account/remove/password/-", "/account/security/codes", "/login/confirm", strings.TrimPrefix(d.link, d.Origin)} {
-		if res := a.get(path); res.Status != http.StatusOK {
+	d := signettest.Dev(t)
+	a := d.SignedIn(t)
+	for _, path := range []string{"/logout", "/account/remove/password/-", "/account/security/codes", "/login/confirm", strings.TrimPrefix(d.Ready.AdminLink, d.Origin)} {
+		if res := a.Get(path); res.Status != http.StatusOK {
 			t.Errorf("GET %s: got %d", path, res.Status)
 		}
 	}
-	if a.get("/account").Status != http.StatusOK {
+	if a.Get("/account").Status != http.StatusOK {
 		t.Error("a GET signed out")
 	}
-	d.agent(t).signIn() // the password is there still
-	if res := d.agent(t).do(http.MethodPost, strings.TrimPrefix(d.link, d.Origin), url.Values{}); res.Status != http.StatusSeeOther {
+	d.SignedIn(t) // the password is there still
+	if res := d.Agent(t).Do(http.MethodPost, strings.TrimPrefix(d.Ready.AdminLink, d.Origin), url.Values{}); res.Status != http.StatusSeeOther {
 		t.Errorf("the link after it was looked at: got %d, want 303", res.Status)
 	}
 }
 
 func TestBadInputIsRefusedByAPage(t *testing.T) {
-	d := newDev(t)
-	in := d.agent(t).signIn()
+	d := signettest.Dev(t)
+	in := d.SignedIn(t)
 	long := strings.Repeat("x", 100_000)
 	for _, c := range []struct {
 		name, path string
@@ -239,7 +259,7 @@ func TestBadInputIsRefusedByAPage(t *testing.T) {
 		{"no fields", "/login", nil},
 		{"NUL in the address", "/login", []string{"email", "a\x00@b.c", "password", "x"}},
 		{"not UTF-8", "/login", []string{"email", "\xff\xfe@b.c", "password", "\xff"}},
-		{"huge password", "/login", []string{"email", d.email, "password", long}},
+		{"huge password", "/login", []string{"email", d.Ready.User.Email, "password", long}},
 		{"huge address", "/login/forgot", []string{"email", long + "@example.org"}},
 		{"factor out of nowhere", "/login/factor", []string{"method", "totp", "code", "000000"}},
 		{"factor of an odd method", "/login/factor", []string{"method", "../x", "code", long}},
@@ -249,10 +269,10 @@ func TestBadInputIsRefusedByAPage(t *testing.T) {
 		{"link of odd bytes", "/login/link/%ff%fe", nil},
 		{"recover out of nowhere", "/login/recover", nil},
 	} {
-		if res := d.agent(t).post(c.path, c.fields...); res.Status >= 500 {
+		if res := d.Agent(t).Post(c.path, c.fields...); res.Status >= 500 {
 			t.Errorf("%s: got %d", c.name, res.Status)
 		}
-		if res := in.post(c.path, c.fields...); res.Status >= 500 {
+		if res := in.Post(c.path, c.fields...); res.Status >= 500 {
 			t.Errorf("%s, signed in: got %d", c.name, res.Status)
 		}
 	}
@@ -275,7 +295,7 @@ func TestBadInputIsRefusedByAPage(t *testing.T) {
 		{"token for a permission that is none", "/account/tokens", []string{"name", "x", "scope", "a:b"}, 422},
 		{"passkey not begun here", "/account/security/passkeys", []string{"handle", "x", "response", "{}"}, 409},
 	} {
-		res := in.post(c.path, c.fields...)
+		res := in.Post(c.path, c.fields...)
 		if res.Status != c.want || !strings.Contains(string(res.Body), "<h1>") {
 			t.Errorf("%s: got %d, want %d\n%.300s", c.name, res.Status, c.want, res.Body)
 		}
@@ -286,9 +306,9 @@ func TestBadInputIsRefusedByAPage(t *testing.T) {
 }
 
 func TestTheAccountHomeIsForItsUser(t *testing.T) {
-	d := newDev(t)
+	d := signettest.Dev(t)
 	for _, path := range []string{"/account", "/account/security", "/account/sessions", "/account/tokens", "/account/activity", "/account/security/app", "/login/confirm"} {
-		res := d.agent(t).get(path)
+		res := d.Agent(t).Get(path)
 		if want := "/login?next=" + url.QueryEscape(path); res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
 			t.Errorf("%s: got %d to %q, want 303 to %q", path, res.Status, res.Header.Get("Location"), want)
 		}
@@ -300,15 +320,15 @@ func TestTheAccountHomeIsForItsUser(t *testing.T) {
 }
 
 func TestSignOutEndsTheSessionAtTheServer(t *testing.T) {
-	d := newDev(t)
-	a := d.agent(t).signIn()
-	secret := a.cookies["__Host-signet"]
-	if res := a.post("/logout"); res.Status != http.StatusOK {
+	d := signettest.Dev(t)
+	a := d.SignedIn(t)
+	secret := a.Cookies["__Host-signet"]
+	if res := a.Post("/logout"); res.Status != http.StatusOK {
 		t.Fatalf("got %d", res.Status)
 	}
-	copied := d.agent(t)
-	copied.cookies["__Host-signet"] = secret
-	if res := copied.get("/account"); res.Status != http.StatusSeeOther {
+	copied := d.Agent(t)
+	copied.Cookies["__Host-signet"] = secret
+	if res := copied.Get("/account"); res.Status != http.StatusSeeOther {
 		t.Errorf("a copy of the cookie: got %d, want 303 to sign in", res.Status)
 	}
 }

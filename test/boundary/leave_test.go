@@ -23,18 +23,19 @@ func TestADisabledUserIsOutOnEveryInstanceWithinTwoSeconds(t *testing.T) {
 	instances := []*signettest.Instance{one, two}
 	alice := n.NewUser(one, email)
 	key := alice.NewKey(t, email)
-	first := &agent{t: t, at: one, cookies: map[string]string{}}
-	if res := first.post(n.SetupLink(email)); res.Status != http.StatusSeeOther {
+	first := one.Agent(t)
+	if res := first.Post(n.SetupLink(email)); res.Status != http.StatusSeeOther {
 		t.Fatalf("setup link: got %d\n%s", res.Status, res.Body)
 	}
-	n.Secrets.Add(first.cookies["__Host-signet"])
+	n.Secrets.Add(first.Cookies["__Host-signet"])
 
 	// Each door of each instance is open, and each instance knows the session by heart.
 	doors := map[string]func() bool{}
 	for i, at := range instances {
 		name := []string{"one", "two"}[i]
-		browser := &agent{t: t, at: at, cookies: map[string]string{"__Host-signet": first.cookies["__Host-signet"]}}
-		doors[name+": session"] = func() bool { return browser.get("/account").Status == http.StatusOK }
+		browser := at.Agent(t)
+		browser.Cookies["__Host-signet"] = first.Cookies["__Host-signet"]
+		doors[name+": session"] = func() bool { return browser.Get("/account").Status == http.StatusOK }
 		doors[name+": API token"] = func() bool {
 			return at.Call(http.MethodGet, "/api/v1/authroute/keys", alice.Token, "").Status == http.StatusOK
 		}

@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	signettest "signet/test/signet"
 )
 
 // TestSlowConnectionsLeaveOthersServed opens as many half requests as one laptop easily
 // can: some without the end of their header, some without their body.
 func TestSlowConnectionsLeaveOthersServed(t *testing.T) {
-	d := newDev(t)
+	d := signettest.Dev(t)
 	u, err := url.Parse(d.Origin)
 	if err != nil {
 		t.Fatal(err)
@@ -31,12 +33,12 @@ func TestSlowConnectionsLeaveOthersServed(t *testing.T) {
 		}
 	}
 	for range 20 {
-		a := d.agent(t)
-		if res := a.get("/login"); res.Status != http.StatusOK {
+		a := d.Agent(t)
+		if res := a.Get("/login"); res.Status != http.StatusOK {
 			t.Fatalf("sign-in page meanwhile: got %d", res.Status)
 		}
-		a.signIn()
-		if res := a.get("/account"); res.Status != http.StatusOK {
+		a.SignIn(d.Ready.User.Email, d.Ready.User.Password)
+		if res := a.Get("/account"); res.Status != http.StatusOK {
 			t.Fatalf("account meanwhile: got %d", res.Status)
 		}
 	}

@@ -18,7 +18,7 @@ func (d *dev) fill(t *testing.T, a *agent) (user string) {
 	gone, _ := a.newUser("bob@signet.test", "Bob")
 	a.does("/console/users/" + gone + "/disable")
 	a.newUser("long.address.of.somebody.with.a.very.long.name@signet.test", strings.Repeat("Maximilian ", 12))
-	a.post("/console/service-keys/new", "name", "relay", "days", "90", "permission", "users:read", "permission", "auth:oauth", "provider", "*")
+	a.Post("/console/service-keys/new", "name", "relay", "days", "90", "permission", "users:read", "permission", "auth:oauth", "provider", "*")
 	key := signettest.Key{Private: d.Key, ID: d.Ready.Authroute.KeyID, Address: d.Ready.Authroute.Sender}
 	asker := signettest.NewAsker(t, d.Ready.Policy)
 	for _, proof := range []string{key.Proof(t), key.Proof(t), "", signettest.NewKey(t, key.Address).Proof(t)} {
@@ -35,8 +35,8 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	b := browser.New(t)
 	b.Go(d.Origin + "/console")
 	b.At(d.Origin + "/login")
-	b.Fill("E-mail address", d.email)
-	b.Fill("Password", d.password)
+	b.Fill("E-mail address", d.Ready.User.Email)
+	b.Fill("Password", d.Ready.User.Password)
 	b.Press("Sign in")
 	b.At(d.Origin + "/console")
 	for _, p := range []struct{ name, path string }{
@@ -74,8 +74,8 @@ func TestASlashGoesToTheSearchField(t *testing.T) {
 	d := newDev(t)
 	b := browser.New(t)
 	b.Go(d.Origin + "/login?next=/console/users")
-	b.Fill("E-mail address", d.email)
-	b.Fill("Password", d.password)
+	b.Fill("E-mail address", d.Ready.User.Email)
+	b.Fill("Password", d.Ready.User.Password)
 	b.Press("Sign in")
 	b.At(d.Origin + "/console/users")
 	browser.Value[bool](b, `document.body.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true})), true`)

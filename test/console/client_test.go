@@ -18,67 +18,36 @@ import (
 )
 
 // dev is a running signet dev with its seeded user, who is the administrator.
-type dev struct {
-	*signettest.DevInstance
-	email, password string
-}
+type dev struct{ *signettest.DevInstance }
 
 func newDev(t *testing.T) *dev {
 	t.Helper()
-	d := &dev{DevInstance: signettest.Dev(t)}
-	text, err := os.ReadFile(d.ReadyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r struct {
-		User struct{ Email, Password string }
-	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
-	d.email, d.password = r.User.Email, r.User.Password
-	return d
+	return &dev{signettest.Dev(t)}
 }
 
-// agent keeps cookies as a browser does.
+// agent is somebody at the console, who reads English.
 type agent struct {
-	t       *testing.T
-	d       *dev
-	cookies map[string]string
+	*signettest.Agent
+
+	t *testing.T
+	d *dev
 }
 
 func (d *dev) agent(t *testing.T) *agent {
-	return &agent{t: t, d: d, cookies: map[string]string{"signet-locale": "en"}}
+	a := &agent{d.Agent(t), t, d}
+	a.Cookies["signet-locale"] = "en"
+	return a
 }
 
-func (a *agent) do(method, path string, form url.Values, headers ...string) signettest.Answer {
-	a.t.Helper()
-	body := ""
-	if form != nil {
-		body = form.Encode()
-		headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin", "Origin", a.d.Origin}, headers...)
-	}
-	var pairs []string
-	for name, v := range a.cookies {
-		pairs = append(pairs, name+"="+v)
-	}
-	res := a.d.Call(method, path, "", body, append(headers, "Cookie", strings.Join(pairs, "; "))...)
-	for _, c := range (&http.Response{Header: res.Header}).Cookies() {
-		if c.MaxAge < 0 {
-			delete(a.cookies, c.Name)
-			continue
-		}
-		a.cookies[c.Name] = c.Value
-	}
-	return res
-}
-
-// page opens a page that must be there.
+// page opens a page that must be there, and that nobody keeps.
 func (a *agent) page(path string) string {
 	a.t.Helper()
-	res := a.do(http.MethodGet, path, nil)
+	res := a.Do(http.MethodGet, path, nil)
 	if res.Status != http.StatusOK {
 		a.t.Fatalf("GET %s: got %d to %s, want 200\n%.3000s", path, res.Status, res.Header.Get("Location"), res.Body)
+	}
+	if got := res.Header.Get("Cache-Control"); got != "no-store" {
+		a.t.Errorf("GET %s: Cache-Control is %q, want no-store", path, got)
 	}
 	return string(res.Body)
 }
@@ -86,42 +55,24 @@ func (a *agent) page(path string) string {
 // status opens a page.
 func (a *agent) status(path string) int {
 	a.t.Helper()
-	return a.do(http.MethodGet, path, nil).Status
-}
-
-// post sends a form of pairs; an empty one too.
-func (a *agent) post(path string, fields ...string) signettest.Answer {
-	a.t.Helper()
-	form := url.Values{"-": {""}}
-	for i := 0; i+1 < len(fields); i += 2 {
-		form.Add(fields[i], fields[i+1])
-	}
-	return a.do(http.MethodPost, path, form)
+	return a.Do(http.MethodGet, path, nil).Status
 }
 
 // does sends a form that must be taken, and returns where it leads.
 func (a *agent) does(path string, fields ...string) string {
 	a.t.Helper()
-	res := a.post(path, fields...)
+	res := a.Post(path, fields...)
 	if res.Status != http.StatusSeeOther || strings.HasPrefix(res.Header.Get("Location"), "/login") {
 		a.t.Fatalf("POST %s: got %d to %q\n%.3000s", path, res.Status, res.Header.Get("Location"), res.Body)
 	}
 	return res.Header.Get("Location")
 }
 
-// signIn signs in by password.
-func (a *agent) signIn(email, password string) *agent {
-	a.t.Helper()
-	res := a.post("/login", "email", email, "password", password)
-	if res.Status != http.StatusSeeOther || a.cookies["__Host-signet"] == "" {
-		a.t.Fatalf("sign-in of %s: got %d\n%.2000s", email, res.Status, res.Body)
-	}
-	return a
-}
-
 func (d *dev) admin(t *testing.T) *agent {
 	t.Helper()
-	return d.agent(t).signIn(d.email, d.password)
+	a := d.agent(t)
+	a.SignIn(d.Ready.User.Email, d.Ready.User.Password)
+	return a
 }
 
 // newUser has the administrator make a user with a role, and signs that one in.
@@ -132,9 +83,9 @@ func (a *agent) newUser(email, name string, roles ...string) (id string, person 
 		fields = append(fields, "role", r)
 	}
 	id, _, _ = strings.Cut(strings.TrimPrefix(a.does("/console/users/new", fields...), "/console/users/"), "?")
-	link := secretOf(a.t, string(a.post("/console/users/"+id+"/setup-link").Body))
+	link := secretOf(a.t, string(a.Post("/console/users/"+id+"/setup-link").Body))
 	person = a.d.agent(a.t)
-	if res := person.post(strings.TrimPrefix(link, a.d.Origin)); res.Status != http.StatusSeeOther {
+	if res := person.Post(strings.TrimPrefix(link, a.d.Origin)); res.Status != http.StatusSeeOther {
 		a.t.Fatalf("setup of %s: got %d\n%.2000s", email, res.Status, res.Body)
 	}
 	return id, person
@@ -190,7 +141,7 @@ func (d *dev) tenantAdmin(t *testing.T, email, account string) *agent {
 	}
 	person := d.agent(t)
 	_, code, _ := strings.Cut(made.Link, "/setup/")
-	if res := person.post("/setup/" + code); res.Status != http.StatusSeeOther {
+	if res := person.Post("/setup/" + code); res.Status != http.StatusSeeOther {
 		t.Fatalf("setup of %s: got %d\n%.2000s", email, res.Status, res.Body)
 	}
 	return person

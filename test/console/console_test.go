@@ -41,7 +41,7 @@ func TestEveryPageIsThereInThreeLanguages(t *testing.T) {
 		"/console/mail-keys/"+d.Ready.Authroute.KeyID+"/revoke", "/console/domains/mode", "/console/domains/mode?domain=signet.test",
 		"/console/domains/unset?domain=signet.test", "/console/bypass/start", "/console/bypass/stop")
 	for _, language := range []string{"en", "de", "fr"} {
-		a.cookies["signet-locale"] = language
+		a.Cookies["signet-locale"] = language
 		for _, path := range pages {
 			text := a.page(path)
 			if !strings.Contains(text, `<html lang="`+language+`">`) {
@@ -57,7 +57,7 @@ func TestEveryPageIsThereInThreeLanguages(t *testing.T) {
 func TestWhoIsNotSignedInSignsInFirst(t *testing.T) {
 	a := newDev(t).agent(t)
 	for _, path := range append(sections, "/console/users/new") {
-		res := a.do(http.MethodGet, path, nil)
+		res := a.Do(http.MethodGet, path, nil)
 		if want := "/login?next=" + url.QueryEscape(path); res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
 			t.Errorf("%s: got %d to %q, want 303 to %q", path, res.Status, res.Header.Get("Location"), want)
 		}
@@ -66,7 +66,7 @@ func TestWhoIsNotSignedInSignsInFirst(t *testing.T) {
 
 func TestFormsOfOtherSitesChangeNothing(t *testing.T) {
 	a := newDev(t).admin(t)
-	res := a.do(http.MethodPost, "/console/bypass/start", url.Values{"reason": {"x"}, "hours": {"1"}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example")
+	res := a.Do(http.MethodPost, "/console/bypass/start", url.Values{"reason": {"x"}, "hours": {"1"}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example")
 	if res.Status != http.StatusForbidden {
 		t.Errorf("got %d, want 403", res.Status)
 	}
@@ -116,7 +116,7 @@ func TestPagesShowWhatTheRoleMay(t *testing.T) {
 				t.Errorf("%s for %s: got %d, want %d", c.path, one.name, got, one.want)
 			}
 			if one.want == no {
-				if got := one.who.post(c.path).Status; got != no && got != http.StatusMethodNotAllowed {
+				if got := one.who.Post(c.path).Status; got != no && got != http.StatusMethodNotAllowed {
 					t.Errorf("POST %s for %s: got %d, want 403", c.path, one.name, got)
 				}
 			}
@@ -135,7 +135,7 @@ func TestATenantsAdministratorSeesTheirOwnAccountAlone(t *testing.T) {
 	tenant := d.tenantAdmin(t, "boss@acme.test", "acme")
 	for _, path := range []string{"/console", "/console/users", "/console/roles", "/console/sessions", "/console/tokens", "/console/users/new", "/console/roles/new", "/console/service-keys/new"} {
 		text := tenant.page(path)
-		if strings.Contains(text, d.email) {
+		if strings.Contains(text, d.Ready.User.Email) {
 			t.Errorf("%s shows a user of another account", path)
 		}
 		if strings.Contains(text, "authroute:admin") || strings.Contains(text, "audit:read") {
@@ -147,13 +147,13 @@ func TestATenantsAdministratorSeesTheirOwnAccountAlone(t *testing.T) {
 			t.Errorf("%s: got %d, want 403", path, got)
 		}
 	}
-	other := d.userID(t, d.email)
+	other := d.userID(t, d.Ready.User.Email)
 	for _, verb := range []string{"", "/disable", "/setup-link", "/roles/give"} {
 		if got := tenant.status("/console/users/" + other + verb); got != http.StatusNotFound {
 			t.Errorf("another account's user%s: got %d, want 404", verb, got)
 		}
 		if verb != "" {
-			if got := tenant.post("/console/users/" + other + verb).Status; got != http.StatusNotFound && got != http.StatusForbidden {
+			if got := tenant.Post("/console/users/" + other + verb).Status; got != http.StatusNotFound && got != http.StatusForbidden {
 				t.Errorf("POST another account's user%s: got %d, want 404", verb, got)
 			}
 		}
@@ -172,7 +172,7 @@ func TestAUserIsDisabledAndEnabledByAPageOfItsOwn(t *testing.T) {
 	if to := a.does("/console/users/" + id + "/disable"); !strings.Contains(a.page(to), "The user is disabled.") {
 		t.Error("nobody says that it was done")
 	}
-	if got := alice.do(http.MethodGet, "/console", nil); got.Status != http.StatusSeeOther {
+	if got := alice.Do(http.MethodGet, "/console", nil); got.Status != http.StatusSeeOther {
 		t.Errorf("a disabled user's session: got %d, want 303 to sign in", got.Status)
 	}
 	a.does("/console/users/" + id + "/enable")
@@ -184,7 +184,7 @@ func TestAUserIsDisabledAndEnabledByAPageOfItsOwn(t *testing.T) {
 func TestTheLastAdministratorCannotGo(t *testing.T) {
 	d := newDev(t)
 	a := d.admin(t)
-	res := a.post("/console/users/" + d.userID(t, d.email) + "/roles/take?role=administrator")
+	res := a.Post("/console/users/" + d.userID(t, d.Ready.User.Email) + "/roles/take?role=administrator")
 	if res.Status != http.StatusConflict || !strings.Contains(string(res.Body), "make another administrator first") {
 		t.Errorf("got %d\n%.2000s", res.Status, res.Body)
 	}
@@ -205,7 +205,7 @@ func TestRolesAreMadeChangedGivenAndDeleted(t *testing.T) {
 	}
 	id, _ := a.newUser("alice@signet.test", "Alice")
 	a.does("/console/users/"+id+"/roles/give", "role", "support")
-	if res := a.post("/console/roles/delete?role=support"); res.Status != http.StatusConflict {
+	if res := a.Post("/console/roles/delete?role=support"); res.Status != http.StatusConflict {
 		t.Errorf("deleting a role in use: got %d, want 409", res.Status)
 	}
 	a.does("/console/users/" + id + "/roles/take?role=support")
@@ -217,7 +217,7 @@ func TestRolesAreMadeChangedGivenAndDeleted(t *testing.T) {
 
 func TestAServiceKeyIsShownOnce(t *testing.T) {
 	a := newDev(t).admin(t)
-	res := a.post("/console/service-keys/new", "name", "relay", "days", "90", "permission", "users:read", "provider", "github, google")
+	res := a.Post("/console/service-keys/new", "name", "relay", "days", "90", "permission", "users:read", "provider", "github, google")
 	if res.Status != http.StatusOK || res.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("got %d, Cache-Control %q\n%.2000s", res.Status, res.Header.Get("Cache-Control"), res.Body)
 	}
@@ -254,7 +254,7 @@ func TestTheModeOfADomainIsChangedAndGivenBack(t *testing.T) {
 		t.Error("the mode was not set")
 	}
 	a.does("/console/domains/unset?domain=signet.test")
-	if res := a.post("/console/domains/mode", "domain", "no domain", "mode", "monitor"); res.Status != http.StatusUnprocessableEntity || !strings.Contains(string(res.Body), `value="no domain"`) {
+	if res := a.Post("/console/domains/mode", "domain", "no domain", "mode", "monitor"); res.Status != http.StatusUnprocessableEntity || !strings.Contains(string(res.Body), `value="no domain"`) {
 		t.Errorf("a name that is none: got %d, want 422 and what was typed", res.Status)
 	}
 }
@@ -314,8 +314,8 @@ func TestARoleThatDemandsASecondFactorIsMetByASetupLink(t *testing.T) {
 	a := d.admin(t)
 	a.does("/console/roles/new", "name", "careful", "permission", "users:read", "mfa", "1")
 	id, _, _ := strings.Cut(strings.TrimPrefix(a.does("/console/users/new", "email", "alice@signet.test", "role", "careful"), "/console/users/"), "?")
-	link := secretOf(t, string(a.post("/console/users/"+id+"/setup-link").Body))
-	res := d.agent(t).post(strings.TrimPrefix(link, d.Origin))
+	link := secretOf(t, string(a.Post("/console/users/"+id+"/setup-link").Body))
+	res := d.agent(t).Post(strings.TrimPrefix(link, d.Origin))
 	if to := res.Header.Get("Location"); res.Status != http.StatusSeeOther || !strings.HasPrefix(to, "/login/enrol") {
 		t.Errorf("got %d to %q, want 303 to set up a second factor", res.Status, to)
 	}
@@ -340,7 +340,7 @@ func TestWhatCouldLockSomebodyOutAsksForAFreshSignIn(t *testing.T) {
 		"/console/users/" + id + "/disable", "/console/users/" + id + "/setup-link", "/console/users/" + id + "/reset-factors", "/console/users/" + id + "/roles/give",
 		"/console/users/new", "/console/roles/new", "/console/service-keys/new", "/console/bypass/start", "/console/domains/mode?domain=signet.test",
 	} {
-		for _, res := range []signettest.Answer{old.do(http.MethodGet, path, nil), old.post(path)} {
+		for _, res := range []signettest.Answer{old.Do(http.MethodGet, path, nil), old.Post(path)} {
 			if want := "/login/confirm?next=" + url.QueryEscape(path); res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
 				t.Errorf("%s: got %d to %q, want 303 to %q", path, res.Status, res.Header.Get("Location"), want)
 			}
