@@ -510,6 +510,7 @@ func TestSignUpTellsOnlyTheMailboxWhetherThereIsAnAccount(t *testing.T) {
 		if err != nil || !res.Created || res.RefreshToken == "" || len(res.Roles) != 0 {
 			t.Fatalf("got %+v, %v", res, err)
 		}
+		g.mail(t, notify.SignUp) // is the last one still: no browser is new to who has just begun
 		u, err := g.Service.User(g.as(t, res.RefreshToken), res.UserID)
 		if err != nil || len(u.Addresses) != 1 || u.Addresses[0] != "new@example.org" || !u.Password {
 			t.Errorf("user: got %+v, %v", u, err)

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"net/mail"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,14 @@ var values = map[string]any{
 	"Time": time.Date(2026, 5, 3, 12, 0, 0, 0, time.UTC),
 }
 
+// languages are the tags of all languages that there are.
+func languages(b *locale.Bundle) (tags []string) {
+	for _, texts := range b.All() {
+		tags = append(tags, texts.Tag.String())
+	}
+	return tags
+}
+
 func TestEveryMailHasSubjectAndTextInEveryLanguage(t *testing.T) {
 	texts, err := locale.Load(nil)
 	if err != nil {
@@ -23,7 +32,7 @@ func TestEveryMailHasSubjectAndTextInEveryLanguage(t *testing.T) {
 	}
 	for _, what := range notify.All() {
 		seen := map[string]string{}
-		for _, language := range []string{"en", "de", "fr"} {
+		for _, language := range languages(texts) {
 			for _, part := range []string{".subject", ".text"} {
 				id := "mail." + what + part
 				if got := texts.Choose(language).T(id, "Host", "x"); got == id || got == "" {
@@ -82,6 +91,16 @@ Signet at auth.example.org
 	}
 	if m.header.Get("Message-ID") == "" {
 		t.Error("there is no Message-ID")
+	}
+}
+
+func TestMailsOnWhatIsDoneSayWhatToDoIfItWasSomebodyElse(t *testing.T) {
+	asked := []string{notify.SignUp, notify.SignUpKnown, notify.Reset, notify.ResetNone, notify.Verify, notify.Setup, notify.Recover, notify.MailCode}
+	for _, what := range notify.All() {
+		m := written(t, notify.Message{To: []string{"alice@example.org"}, What: what, Link: link, Values: values})[0]
+		if got, want := strings.Contains(m.text, "Was it not you?"), !slices.Contains(asked, what); got != want {
+			t.Errorf("%s: says what to do: got %t, want %t\n%s", what, got, want, m.text)
+		}
 	}
 }
 
