@@ -35,12 +35,6 @@ func (a *Authenticator) Verifies(yes bool) {
 	call(a.tab, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: a.id, IsUserVerified: yes})
 }
 
-// Remove takes the device away.
-func (a *Authenticator) Remove() {
-	a.tab.t.Helper()
-	call(a.tab, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: a.id})
-}
-
 // OffersNothing makes the tab one of a browser that offers no passkeys by itself, only
 // at a button (without conditional mediation).
 func (b *Tab) OffersNothing() {

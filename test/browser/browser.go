@@ -74,21 +74,12 @@ func open(t testing.TB, parent context.Context, seen *traffic, o ...chromedp.Con
 	return tab
 }
 
-// Tab opens a further tab of the same browser, with the same cookies.
-func (b *Tab) Tab() *Tab {
-	b.t.Helper()
-	return open(b.t, b.ctx, b.traffic)
-}
-
 // Stranger opens a tab that shares nothing with the others, as that of another browser
 // would be. It ends with t.
 func (b *Tab) Stranger(t testing.TB) *Tab {
 	t.Helper()
 	return open(t, b.ctx, b.traffic, chromedp.WithNewBrowserContext())
 }
-
-// In returns the same tab for a subtest.
-func (b *Tab) In(t testing.TB) *Tab { return &Tab{t: t, ctx: b.ctx, traffic: b.traffic} }
 
 // run runs one action within the time that a page has.
 func run[T any](b *Tab, a chromedp.Action[T]) (T, error) {
@@ -272,19 +263,6 @@ func (b *Tab) Cookies() string {
 		all = append(all, c.Name+"="+c.Value)
 	}
 	return strings.Join(all, "; ")
-}
-
-// SetCookie sets a cookie of the page's origin, as its server would.
-func (b *Tab) SetCookie(name, value string) {
-	b.t.Helper()
-	yes := true
-	call(b, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: b.URL(), Path: "/", Secure: &yes, HTTPOnly: &yes})
-}
-
-// ClearCookies makes the browser one that was never here.
-func (b *Tab) ClearCookies() {
-	b.t.Helper()
-	call(b, network.ClearBrowserCookies, cdp.Empty{})
 }
 
 // Accepts has the browser ask for pages in a language.
