@@ -60,24 +60,24 @@ type Options struct {
 
 // Login serves the pages.
 type Login struct {
-	accounts authapi.Service
-	apps     Apps
-	outside  *Providers
-	site     *page.Site
-	card     *page.Pages
-	home     *page.Pages
-	sessions *sessions
-	origin   *http.CrossOriginProtection
-	o        Options
+	accounts   authapi.Service
+	apps       Apps
+	outside    *Providers
+	site       *page.Site
+	card       *page.Pages
+	home       *page.Pages
+	sessions   *sessions
+	sameOrigin func(r *http.Request) error
+	o          Options
 }
 
 // New returns a login over accounts. It shows nothing until Routes.
 func New(accounts authapi.Service, apps Apps, outside *Providers, site *page.Site, bus Bus, o Options) (*Login, error) {
-	origin := http.NewCrossOriginProtection()
-	if err := origin.AddTrustedOrigin(o.Origin); err != nil {
+	sameOrigin, err := web.SameOrigin(o.Origin)
+	if err != nil {
 		return nil, err
 	}
-	l := &Login{origin: origin, accounts: accounts, apps: apps, outside: outside, site: site, o: o, sessions: newSessions(accounts, bus, o)}
+	l := &Login{sameOrigin: sameOrigin, accounts: accounts, apps: apps, outside: outside, site: site, o: o, sessions: newSessions(accounts, bus, o)}
 	for _, set := range []struct {
 		dir    string
 		layout page.Layout
@@ -113,8 +113,8 @@ type handler = func(w http.ResponseWriter, r *http.Request) error
 // too. Forms of other origins are refused.
 func (l *Login) page(f handler) http.Handler {
 	own := func(w http.ResponseWriter, r *http.Request) error {
-		if err := l.origin.Check(r); err != nil {
-			return web.ErrCrossOrigin
+		if err := l.sameOrigin(r); err != nil {
+			return err
 		}
 		return f(w, r)
 	}

@@ -131,8 +131,8 @@ func (l *Login) identify(w http.ResponseWriter, r *http.Request) (*http.Request,
 	if err != nil {
 		return r, err
 	}
-	if err := l.origin.Check(r); err != nil {
-		return r, web.ErrCrossOrigin
+	if err := l.sameOrigin(r); err != nil {
+		return r, err
 	}
 	if s.Successor != "" {
 		set(w, sessionCookie, s.Successor, s.Expires.Sub(l.o.Now()))

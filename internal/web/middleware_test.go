@@ -261,11 +261,17 @@ func TestRateLimitSaysWhenToComeBack(t *testing.T) {
 }
 
 func TestCookieRoutesRefuseOtherSites(t *testing.T) {
-	mw, err := web.SameOrigin("https://app.example.org")
+	check, err := web.SameOrigin("https://app.example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := mw(http.HandlerFunc(ok))
+	h := web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		if err := check(r); err != nil {
+			return err
+		}
+		ok(w, r)
+		return nil
+	})
 	for _, c := range []struct {
 		name, method, site, origin string
 		want                       int
