@@ -29,6 +29,19 @@ func issuers(c config.Login) map[string]string {
 	return all
 }
 
+// providerName is what people call a provider.
+func providerName(c config.Login, provider string) string {
+	switch label := c.OIDC[provider].Label; {
+	case label != "":
+		return label
+	case provider == "github":
+		return "GitHub"
+	case provider == "google":
+		return "Google"
+	}
+	return provider
+}
+
 // providers returns the identity providers that have a client id, in the order of
 // their buttons.
 func (a *App) providers() (all []login.Provider, err error) {

@@ -32,3 +32,12 @@ func TestProviderWithoutClientIsNotOffered(t *testing.T) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
+
+func TestProvidersHaveTheNamesThatPeopleKnow(t *testing.T) {
+	c := config.Login{OIDC: map[string]config.OIDC{"staff": {Label: "Example Ltd"}, "plain": {}}}
+	for provider, want := range map[string]string{"github": "GitHub", "google": "Google", "staff": "Example Ltd", "plain": "plain", "gone": "gone"} {
+		if got := providerName(c, provider); got != want {
+			t.Errorf("%s: got %s, want %s", provider, got, want)
+		}
+	}
+}

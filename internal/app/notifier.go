@@ -27,19 +27,6 @@ func (n notifier) CredentialChanged(ctx context.Context, c account.CredentialCha
 	})
 }
 
-// providerName is what people call a provider.
-func providerName(c config.Login, provider string) string {
-	switch label := c.OIDC[provider].Label; {
-	case label != "":
-		return label
-	case provider == "github":
-		return "GitHub"
-	case provider == "google":
-		return "Google"
-	}
-	return provider
-}
-
 // mailSender returns what takes mails to users: the server, or a directory where none
 // is named.
 func mailSender(c config.Config) notify.Sender {

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"signet/internal/account"
-	"signet/internal/config"
 	"signet/internal/notify"
 )
 
@@ -52,15 +51,6 @@ func TestUsersAreMailedAtEveryAddressWhatChanged(t *testing.T) {
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no mail has %q:\n%s", want, all)
-		}
-	}
-}
-
-func TestProvidersHaveTheNamesThatPeopleKnow(t *testing.T) {
-	c := config.Login{OIDC: map[string]config.OIDC{"staff": {Label: "Example Ltd"}, "plain": {}}}
-	for provider, want := range map[string]string{"github": "GitHub", "google": "Google", "staff": "Example Ltd", "plain": "plain", "gone": "gone"} {
-		if got := providerName(c, provider); got != want {
-			t.Errorf("%s: got %s, want %s", provider, got, want)
 		}
 	}
 }
