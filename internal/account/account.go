@@ -1,9 +1,14 @@
-// Package account knows who exists and what they may do: accounts (tenants), users,
-// their addresses, memberships, roles with permissions, personal API tokens and
-// service keys.
+// Package account knows who exists, what they may do and how they prove who they are.
 //
-// It never meets a browser or an identity provider. [Service] is the way in; it
-// is safe for concurrent use.
+//   - [Service]: accounts (tenants), users, their addresses, memberships, roles with
+//     permissions, personal API tokens and service keys.
+//   - [Credentials]: passwords, authenticator apps and recovery codes, and how often
+//     somebody may guess. [Passkeys] and [Identities] (who users are at identity
+//     providers) change under its rules.
+//   - [Sessions]: who is signed in, and what waits for a second factor.
+//   - [Gate] makes sign-ins of them all and answers login, mailed links included.
+//
+// It never meets a browser or an identity provider. All are safe for concurrent use.
 package account
 
 import (

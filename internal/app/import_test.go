@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -99,8 +100,12 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
-func TestEveryRoomOfTheListExistsOrIsToCome(t *testing.T) {
-	toCome := []string{"dpop", "sigv4", "peertoken", "objects", "outbox", "federation", "notify"}
+func TestEveryRoomOfTheListExistsAndIsNamedOrIsToCome(t *testing.T) {
+	toCome := []string{"dpop", "sigv4", "peertoken", "objects", "outbox", "federation"}
+	rooms, err := os.ReadFile("../../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	have := map[string]bool{}
 	for _, p := range packages(t) {
 		if name, ok := room(p.ImportPath); ok {
@@ -110,6 +115,9 @@ func TestEveryRoomOfTheListExistsOrIsToCome(t *testing.T) {
 	for name := range layers {
 		if !have[name] && !slices.Contains(toCome, name) {
 			t.Errorf("the list has %s, the tree has not", name)
+		}
+		if have[name] && !strings.Contains(string(rooms), name+"/") {
+			t.Errorf("CONTRIBUTING.md does not name %s/", name)
 		}
 	}
 }
