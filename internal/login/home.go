@@ -185,16 +185,7 @@ func (l *Login) showSessions(w http.ResponseWriter, r *http.Request) error {
 		}
 		return b.LastSeen.Compare(a.LastSeen)
 	})
-	rows := make([]sessionRow, len(all))
-	for i, s := range all {
-		rows[i] = sessionRow{s, deviceOf(s.Agent)}
-	}
-	return l.render(w, r, "sessions", rows, nil)
-}
-
-type sessionRow struct {
-	authapi.SessionInfo
-	Browser string // in words, such as "Firefox on Linux"
+	return l.render(w, r, "sessions", all, nil)
 }
 
 func (l *Login) revokeSession(w http.ResponseWriter, r *http.Request) error {

@@ -1,38 +1,6 @@
 package login
 
-import (
-	"strings"
-
-	"signet/internal/locale"
-)
-
-// deviceOf says in words which browser an agent string is of. It is a help for the
-// eye, and nothing rests on it.
-func deviceOf(agent string) string {
-	name := firstOf(agent, [][2]string{
-		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"},
-	})
-	system := firstOf(agent, [][2]string{
-		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Macintosh", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"},
-	})
-	switch {
-	case name != "" && system != "":
-		return name + " · " + system
-	case name+system != "":
-		return name + system
-	}
-	first, _, _ := strings.Cut(agent, " ")
-	return first
-}
-
-func firstOf(s string, marks [][2]string) string {
-	for _, m := range marks {
-		if strings.Contains(s, m[0]) {
-			return m[1]
-		}
-	}
-	return ""
-}
+import "signet/internal/locale"
 
 // activityTexts are the actions that users meet in their own log.
 var activityTexts = map[string]string{
