@@ -350,9 +350,9 @@ func TestWhoMustHaveASecondFactorSetsOneUpAtSignIn(t *testing.T) {
 	})
 }
 
-func (g *gate) exec(t *testing.T, query string, args ...any) {
+func (g *gate) exec(t *testing.T, query string) {
 	t.Helper()
-	if _, err := g.db.SQL().ExecContext(t.Context(), query, args...); err != nil {
+	if _, err := g.db.SQL().ExecContext(t.Context(), query); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -394,6 +394,14 @@ func TestAPasskeyAloneIsAWholeSignIn(t *testing.T) {
 		if _, err := g.MFA(t.Context(), authapi.MFARequest{Ticket: required.Ticket, Method: "passkey", Handle: handle, Assertion: answer, Browser: g.browser}); err != nil {
 			t.Errorf("as second factor: %v", err)
 		}
+
+		if err := g.RemoveTOTP(ctx); err != nil {
+			t.Fatal(err)
+		}
+		g.exec(t, `UPDATE accounts SET mfa = 1`)
+		required = g.mfa(t)
+		_, err = g.EnrolFactor(t.Context(), authapi.EnrolFactorRequest{Ticket: required.Ticket, Browser: g.browser})
+		word(t, "an app to get around the passkey", err, authapi.Word(account.ErrTOTPExists))
 	})
 }
 
