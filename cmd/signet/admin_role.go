@@ -52,13 +52,20 @@ type roleUpdateCmd struct {
 	Name       string   `arg:"" help:"The role."`
 	Account    string   `help:"Account (tenant); the system account where it is missing."`
 	Permission []string `help:"Permission that it gives from now on, in place of all others. May be repeated; without it they stay."`
-	MFA        string   `help:"Ask who has the role for a second factor at each sign-in: on or off." required:"" enum:"on,off" name:"mfa"`
+	MFA        string   `help:"Ask who has the role for a second factor at each sign-in: on or off; without it that stays." enum:"on,off," default:"" placeholder:"on" name:"mfa"`
 }
 
 // Run changes a role.
 func (cmd roleUpdateCmd) Run(ctx context.Context, c *console) error {
+	if cmd.MFA == "" && len(cmd.Permission) == 0 {
+		return usagef("say what to change: --permission, --mfa")
+	}
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		return said(c, a.Accounts.UpdateRole(ctx, cmd.Account, cmd.Name, cmd.Permission, cmd.MFA == "on"), "role %s changed", cmd.Name)
+		var mfa *bool
+		if cmd.MFA != "" {
+			mfa = new(cmd.MFA == "on")
+		}
+		return said(c, a.Accounts.UpdateRole(ctx, cmd.Account, cmd.Name, cmd.Permission, mfa), "role %s changed", cmd.Name)
 	})
 }
 

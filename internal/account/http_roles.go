@@ -69,7 +69,7 @@ func (h adminHandler) updateRole(ctx context.Context, in *struct {
 	}
 },
 ) (*nothing, error) {
-	return nil, h.Users.UpdateRole(ctx, in.Account, in.Role, in.Body.Permissions, in.Body.MFA)
+	return nil, h.Users.UpdateRole(ctx, in.Account, in.Role, in.Body.Permissions, &in.Body.MFA)
 }
 
 func (h adminHandler) deleteRole(ctx context.Context, in *struct {

@@ -73,10 +73,13 @@ func (s *Service) CreateRole(ctx context.Context, account, name string, permissi
 }
 
 // UpdateRole sets what a role of an account gives, and whether it demands a second
-// factor. Nil permissions stay as they are; those of the administrator always do. The
-// caller holds every permission that the role gives before and after.
-func (s *Service) UpdateRole(ctx context.Context, account, name string, permissions []string, mfa bool) error {
+// factor. What is nil stays as it is; the permissions of the administrator always do.
+// The caller holds every permission that the role gives before and after.
+func (s *Service) UpdateRole(ctx context.Context, account, name string, permissions []string, mfa *bool) error {
 	return s.changeRole(ctx, account, name, func(tx *db.Tx, acc Account, r Role) error {
+		if mfa == nil {
+			mfa = &r.MFA
+		}
 		if permissions == nil {
 			permissions = r.stored
 		} else if name == Administrator {
@@ -84,10 +87,10 @@ func (s *Service) UpdateRole(ctx context.Context, account, name string, permissi
 		} else if err := s.mayHand(ctx, permissions, acc); err != nil {
 			return err
 		}
-		if err := setRole(ctx, tx, r.id, permissions, mfa); err != nil {
+		if err := setRole(ctx, tx, r.id, permissions, *mfa); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, "role.update", name, map[string]any{"account": acc.ID, "permissions": permissions, "mfa": mfa})
+		return s.record(ctx, tx, "role.update", name, map[string]any{"account": acc.ID, "permissions": permissions, "mfa": *mfa})
 	})
 }
 
@@ -121,11 +124,11 @@ func (s *Service) GiveRole(ctx context.Context, user, account, role string) erro
 // ErrNoRole where the user has it not.
 func (s *Service) TakeRole(ctx context.Context, user, account, role string) error {
 	return s.changeMember(ctx, user, account, func(tx *db.Tx, u User, acc Account) error {
-		id, _, err := findRole(ctx, tx, acc.ID, role)
+		r, err := findRole(ctx, tx, acc.ID, role)
 		if err != nil {
 			return err
 		}
-		if err := deleteMembershipRole(ctx, tx, acc.ID, u.ID, id); err != nil {
+		if err := deleteMembershipRole(ctx, tx, acc.ID, u.ID, r.id); err != nil {
 			return err
 		}
 		if acc.System && role == Administrator {
@@ -154,14 +157,14 @@ func keepAdministrator(ctx context.Context, tx *db.Tx) error {
 // giveRole gives a role to a member. Nobody gives a role with a permission that
 // they lack themselves.
 func (s *Service) giveRole(ctx context.Context, tx *db.Tx, acc Account, user, name string) error {
-	id, stored, err := findRole(ctx, tx, acc.ID, name)
+	r, err := findRole(ctx, tx, acc.ID, name)
 	if err != nil {
 		return err
 	}
-	if err := s.mayTouch(ticket.From(ctx), s.expand(stored, acc.System)); err != nil {
+	if err := s.mayTouch(ticket.From(ctx), s.expand(r.stored, acc.System)); err != nil {
 		return err
 	}
-	return insertMembershipRole(ctx, tx, acc.ID, user, id)
+	return insertMembershipRole(ctx, tx, acc.ID, user, r.id)
 }
 
 // mayTouch refuses to deal with a permission that the caller lacks. Without a caller it
@@ -212,14 +215,14 @@ func (s *Service) changeAccount(ctx context.Context, account string, fn func(tx 
 // changeRole runs fn on a role, locked, all of whose permissions the caller holds.
 func (s *Service) changeRole(ctx context.Context, account, name string, fn func(tx *db.Tx, acc Account, r Role) error) error {
 	return s.changeAccount(ctx, account, func(tx *db.Tx, acc Account) error {
-		id, stored, err := findRole(ctx, tx, acc.ID, name)
+		r, err := findRole(ctx, tx, acc.ID, name)
 		if err != nil {
 			return err
 		}
-		if err := s.mayTouch(ticket.From(ctx), s.expand(stored, acc.System)); err != nil {
+		if err := s.mayTouch(ticket.From(ctx), s.expand(r.stored, acc.System)); err != nil {
 			return err
 		}
-		return fn(tx, acc, Role{Name: name, id: id, stored: stored})
+		return fn(tx, acc, r)
 	})
 }
 

@@ -35,7 +35,7 @@ func TestRolesOfAnAccountAreListedWithWhatTheyGive(t *testing.T) {
 		if err := f.CreateRole(boss, "", "helpdesk", []string{"users:write", "users:read"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.UpdateRole(boss, "", "helpdesk", nil, true); err != nil {
+		if err := f.UpdateRole(boss, "", "helpdesk", nil, new(true)); err != nil {
 			t.Fatal(err)
 		}
 		roles, err := f.ListRoles(boss, "")
@@ -97,12 +97,12 @@ func TestNobodyChangesARoleOrAUserStrongerThanThemselves(t *testing.T) {
 			"renames who is stronger":            {f.UpdateUser(help, boss.ID, "x"), ticket.ErrForbidden},
 			"renames a user elsewhere":           {f.UpdateUser(help, eve.ID, "x"), account.ErrNoUser},
 			"renames to nothing":                 {f.UpdateUser(help, bob.ID, ""), account.ErrName},
-			"adds to a role":                     {f.UpdateRole(help, "", "reader", []string{"mail:send"}, false), ticket.ErrForbidden},
-			"weakens a stronger role":            {f.UpdateRole(help, "", "sender", []string{}, false), ticket.ErrForbidden},
-			"switches off a stronger role's MFA": {f.UpdateRole(help, "", account.Administrator, nil, false), ticket.ErrForbidden},
+			"adds to a role":                     {f.UpdateRole(help, "", "reader", []string{"mail:send"}, new(false)), ticket.ErrForbidden},
+			"weakens a stronger role":            {f.UpdateRole(help, "", "sender", []string{}, new(false)), ticket.ErrForbidden},
+			"switches off a stronger role's MFA": {f.UpdateRole(help, "", account.Administrator, nil, new(false)), ticket.ErrForbidden},
 			"deletes a stronger role":            {f.DeleteRole(help, "", "sender"), ticket.ErrForbidden},
-			"edits a role elsewhere":             {f.UpdateRole(help, "other", "reader", []string{}, false), account.ErrNoAccount},
-			"edits without permission":           {f.UpdateRole(asBob, "", "reader", []string{}, false), ticket.ErrForbidden},
+			"edits a role elsewhere":             {f.UpdateRole(help, "other", "reader", []string{}, new(false)), account.ErrNoAccount},
+			"edits without permission":           {f.UpdateRole(asBob, "", "reader", []string{}, new(false)), ticket.ErrForbidden},
 			"gives without permission":           {f.GiveRole(asBob, bob.ID, "", "reader"), ticket.ErrForbidden},
 			"lists without permission":           {second(f.ListUsers(asBob, account.ListUsers{})), ticket.ErrForbidden},
 			"lists roles without permission":     {second(f.ListRoles(asBob, "")), ticket.ErrForbidden},
@@ -117,8 +117,8 @@ func TestNobodyChangesARoleOrAUserStrongerThanThemselves(t *testing.T) {
 			"disables an account":                {f.DisableAccount(help, "other"), ticket.ErrForbidden},
 			"sets the tenant's MFA":              {f.SetAccountMFA(help, "", true), ticket.ErrForbidden},
 			"sets another tenant's MFA":          {f.SetAccountMFA(asBoss, "other", true), account.ErrNoAccount},
-			"adds node permissions":              {f.UpdateRole(asBoss, "", "reader", []string{"audit:read"}, false), account.ErrNodeOnly},
-			"changes the administrator":          {f.UpdateRole(op, "acme", account.Administrator, []string{}, false), account.ErrRoleFixed},
+			"adds node permissions":              {f.UpdateRole(asBoss, "", "reader", []string{"audit:read"}, new(false)), account.ErrNodeOnly},
+			"changes the administrator":          {f.UpdateRole(op, "acme", account.Administrator, []string{}, new(false)), account.ErrRoleFixed},
 			"deletes the administrator":          {f.DeleteRole(op, "acme", account.Administrator), account.ErrRoleFixed},
 			"nobody":                             {f.SetAccountMFA(t.Context(), "acme", true), ticket.ErrNone},
 		})

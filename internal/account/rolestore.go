@@ -10,14 +10,16 @@ import (
 
 // findRole returns a role, locked until the transaction ends: it is not deleted while
 // somebody gets it, nor stronger than it was looked at.
-func findRole(ctx context.Context, tx *db.Tx, account, name string) (id string, permissions []string, err error) {
+func findRole(ctx context.Context, tx *db.Tx, account, name string) (Role, error) {
+	r := Role{Name: name}
 	var p db.JSON[[]string]
-	err = tx.QueryRowContext(ctx, `
-		SELECT id, permissions FROM roles WHERE account_id = $1 AND name = $2`+tx.Dialect().ForUpdate(), account, name).Scan(&id, &p)
+	err := tx.QueryRowContext(ctx, `
+		SELECT id, permissions, mfa = 1 FROM roles WHERE account_id = $1 AND name = $2`+tx.Dialect().ForUpdate(), account, name).Scan(&r.id, &p, &r.MFA)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil, ErrNoRole.At("role")
+		return Role{}, ErrNoRole.At("role")
 	}
-	return id, p.V, err
+	r.stored = p.V
+	return r, err
 }
 
 // rolesOf returns the roles of an account by name: one, or all where name is empty.

@@ -129,7 +129,7 @@ func (c *Console) newRole(q *request) (outcome, error) {
 	if err := c.Users.CreateRole(q.Context(), "", name, q.PostForm["permission"]); err != nil || q.field("mfa") == "" {
 		return done, err
 	}
-	return done, c.Users.UpdateRole(q.Context(), "", name, nil, true)
+	return done, c.Users.UpdateRole(q.Context(), "", name, nil, new(true))
 }
 
 // role returns the role that the address names.
@@ -176,7 +176,7 @@ func (c *Console) editRole(q *request) (outcome, error) {
 	if q.param("role") == account.Administrator {
 		permissions = nil
 	}
-	return outcome{to: "/console/roles"}, c.Users.UpdateRole(q.Context(), "", q.param("role"), permissions, q.field("mfa") != "")
+	return outcome{to: "/console/roles"}, c.Users.UpdateRole(q.Context(), "", q.param("role"), permissions, new(q.field("mfa") != ""))
 }
 
 func (c *Console) askDeleteRole(q *request) (form, error) {
