@@ -54,8 +54,8 @@ func (cmd userShowCmd) Run(ctx context.Context, c *console) error {
 		if !u.Disabled.IsZero() {
 			state = "disabled since " + u.Disabled.Format(time.RFC3339)
 		}
-		return said(c, nil, "user       %s\nname       %q\naddresses  %q\nstate      %s\nroles      %s\nfactors    %s\nlast seen  %s",
-			u.ID, u.DisplayName, u.Addresses, state, rolesOf(u), factorsOf(u), when(u.LastSeen))
+		return said(c, nil, "user       %s\nname       %s\naddresses  %s\nstate      %s\nroles      %s\nfactors    %s\nlast seen  %s",
+			u.ID, plain(u.DisplayName), plain(strings.Join(u.Addresses, ", ")), state, rolesOf(u), factorsOf(u), when(u.LastSeen))
 	})
 }
 

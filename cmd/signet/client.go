@@ -20,7 +20,7 @@ type clientCreateCmd struct {
 	printed
 	Name        string   `required:"" help:"Name to show, such as that of the app."`
 	Account     string   `help:"Account (tenant); the system account where it is missing."`
-	RedirectURI []string `help:"URI that logins may return to, compared exactly: https, or http on a loopback host. May be repeated." name:"redirect-uri" placeholder:"https://app.example.org/callback" sep:"none"`
+	RedirectURI []string `help:"URI that sign-ins may return to: https, or http on a loopback host. OAuth compares it exactly; /login takes any address of its origin. May be repeated." name:"redirect-uri" placeholder:"https://app.example.org/callback" sep:"none"`
 	LogoutURI   string   `help:"URI that hears when a session of the app's users ends (OpenID Connect Back-Channel Logout): https, or http on a loopback host, which only development reaches." name:"logout-uri" placeholder:"https://app.example.org/backchannel-logout"`
 	Audience    []string `help:"Resource that the client may have tokens for; the first one is the default. May be repeated." placeholder:"https://api.example.org" sep:"none"`
 	Format      string   `help:"Form of its access tokens: ${enum}." default:"jwt" enum:"jwt,opaque"`

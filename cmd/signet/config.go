@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"signet/internal/app"
@@ -30,6 +31,7 @@ func (s store) load(c *console) (config.Config, error) {
 
 // with opens the installation for the operator, runs fn and closes it again.
 func (s store) with(ctx context.Context, c *console, fn func(ctx context.Context, a *app.App) error) error {
+	slog.SetLogLoggerLevel(slog.LevelWarn) // what the command did, it says itself
 	return s.opened(ctx, c, app.Open, fn)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"signet/client"
+	"signet/internal/account"
 	"signet/internal/app"
 	"signet/internal/fault"
 )
@@ -90,7 +91,7 @@ func run(ctx context.Context, args []string, c console) int {
 	}
 	if err := command.Run(); err != nil {
 		if !errors.Is(err, errRefused) {
-			fmt.Fprintf(c.err, "signet: %v\n", err)
+			fmt.Fprintf(c.err, "signet: %v%s\n", err, nextStep(err))
 		}
 		return statusOf(err)
 	}
@@ -110,6 +111,23 @@ func helpOf(err error) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// nextStep names the command that helps after a refusal; it is empty where none does.
+func nextStep(err error) string {
+	for _, s := range []struct {
+		refusal *fault.Error
+		command string
+	}{
+		{account.ErrNoUser, "user list"}, {account.ErrNoAccount, "account list"}, {account.ErrNoRole, "role list"},
+		{account.ErrNoKey, "key list"}, {account.ErrNoToken, "user tokens USER"}, {account.ErrUnknownSession, "user sessions USER"},
+		{account.ErrPermission, "permissions"}, {account.ErrAdminExists, "user setup-link USER"},
+	} {
+		if errors.Is(err, s.refusal) {
+			return " (signet admin " + s.command + ")"
+		}
+	}
+	return ""
 }
 
 // usageError is a mistake at the command line or in the configuration.

@@ -152,17 +152,24 @@ func (cmd devCmd) Run(ctx context.Context, c *console) error {
 	if cmd.ReadyFile == "" {
 		cmd.ReadyFile = filepath.Join(cmd.Data, "ready.json")
 	}
+	wrote := false
 	err = a.ServeDev(ctx, func() error {
 		if err := app.WriteReady(cmd.ReadyFile, seeded); err != nil {
 			return err
 		}
+		wrote = true
 		if !cmd.Quiet {
 			cmd.welcome(c, seeded, time.Since(begun))
 		}
 		return nil
 	})
-	if gone := os.Remove(cmd.ReadyFile); !errors.Is(gone, fs.ErrNotExist) {
-		err = errors.Join(err, gone)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: stop what listens there, or choose ten other ports with --base-port", err)
+	}
+	if wrote { // else it may be that of a server which runs
+		if gone := os.Remove(cmd.ReadyFile); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -76,6 +77,11 @@ func Permissions() []ticket.Permission {
 // services. The caller closes it. It returns ErrNoStore where there is none: a
 // mistyped directory must not pass for an empty installation.
 func Open(ctx context.Context, cfg config.Config) (*App, error) {
+	if path, file := strings.CutPrefix(cfg.StoreURL(), "sqlite:"); file {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("%w: run it as the user that signet serve runs as", err)
+		}
+	}
 	if !cfg.StoreExists() {
 		return nil, ErrNoStore.Because("%s", strings.TrimPrefix(cfg.StoreURL(), "sqlite:"))
 	}

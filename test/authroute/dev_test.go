@@ -67,3 +67,15 @@ func command(t *testing.T, args ...string) (out string, ok bool) {
 	text, err := cmd.CombinedOutput()
 	return string(text), err == nil
 }
+
+func TestADevServerThatCannotListenLeavesTheOtherOnesReadyFile(t *testing.T) {
+	d := signettest.Dev(t)
+	_, port, _ := strings.Cut(strings.TrimPrefix(d.Origin, "http://"), ":")
+	out, ok := command(t, "dev", "--data", t.TempDir(), "--base-port", port, "--ready-file", d.ReadyFile)
+	if ok || !strings.Contains(out, "choose ten other ports with --base-port") {
+		t.Errorf("got %s, want what to do about ports in use", out)
+	}
+	if _, err := os.Stat(d.ReadyFile); err != nil {
+		t.Errorf("the ready file of the server that runs: %v", err)
+	}
+}
