@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,6 +49,7 @@ type fact struct{ Name, Text string }
 type outcome struct {
 	to     string // address of the page that follows
 	secret string // to be shown once, instead
+	done   string // what became of it, where that is not the action's own text
 }
 
 // asked is what the template has.
@@ -128,7 +130,7 @@ func (q *request) act(a action) error {
 	if strings.Contains(done.to, "?") {
 		separator = "&"
 	}
-	return q.seeOther(done.to + separator + "done=" + a.name)
+	return q.seeOther(done.to + separator + "done=" + cmp.Or(done.done, a.name))
 }
 
 // made is a secret that is shown once.

@@ -87,6 +87,9 @@ func (q *request) render(name string, p any, next string, refused error) error {
 // notice tells what the form before this page did.
 func (q *request) notice() string {
 	done := q.param("done")
+	if done == userInvited {
+		return q.t("console." + done + ".done")
+	}
 	for _, a := range q.c.actions {
 		if a.name == done && done != "" {
 			return q.t("console." + done + ".done")

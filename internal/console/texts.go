@@ -26,7 +26,7 @@ func Texts() (ids []string) {
 	for _, name := range translated {
 		ids = append(ids, "console.permission."+strings.ReplaceAll(name, ":", "."))
 	}
-	return append(ids, "console.outcome.done", "console.outcome.refused", "console.outcome.failed", "console.mailKeys.primary", "console.mailKeys.subkey")
+	return append(ids, "console."+userInvited+".done", "console.outcome.done", "console.outcome.refused", "console.outcome.failed", "console.mailKeys.primary", "console.mailKeys.subkey")
 }
 
 // secretive are the actions that end in a secret to be shown once.

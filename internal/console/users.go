@@ -8,6 +8,9 @@ import (
 
 const perPage = 50
 
+// userInvited is what became of a new user who was mailed a link.
+const userInvited = "userInvited"
+
 type usersPage struct{ Users []account.UserInfo }
 
 func (c *Console) users(q *request) error {
@@ -82,7 +85,7 @@ func (c *Console) askNewUser(q *request) (form, error) {
 	roles, err := c.Users.ListRoles(q.Context(), "")
 	f := form{
 		Back: "/console/users", API: "POST /api/v1/users",
-		Command: q.inAccount(cli("admin create-user").flag("email", "alice@example.org")),
+		Command: q.inAccount(cli("admin user invite").flag("email", "alice@example.org")),
 		Fields: []input{
 			{Name: "email", Label: q.t("console.field.address"), Hint: q.t("console.userNew.emailHint"), Kind: "email", Required: true, Value: q.param("email")},
 			{Name: "name", Label: q.t("console.field.name"), Hint: q.t("console.userNew.nameHint"), Kind: "text"},
@@ -97,12 +100,12 @@ func (c *Console) askNewUser(q *request) (form, error) {
 
 func (c *Console) newUser(q *request) (outcome, error) {
 	n := account.NewUser{Email: q.field("email"), DisplayName: q.field("name"), Roles: q.PostForm["role"]}
-	create := c.Users.CreateUser
+	create, done := c.Users.CreateUser, ""
 	if q.field("invite") != "" {
-		create = c.Inviter.Invite
+		create, done = c.Inviter.Invite, userInvited
 	}
 	u, err := create(q.Context(), n)
-	return outcome{to: userPath(u.ID)}, err
+	return outcome{to: userPath(u.ID), done: done}, err
 }
 
 func (c *Console) askName(q *request) (form, error) {

@@ -4,6 +4,7 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -344,6 +345,49 @@ func TestWhatCouldLockSomebodyOutAsksForAFreshSignIn(t *testing.T) {
 			if want := "/login/confirm?next=" + url.QueryEscape(path); res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
 				t.Errorf("%s: got %d to %q, want 303 to %q", path, res.Status, res.Header.Get("Location"), want)
 			}
+		}
+	}
+}
+
+func TestWhoIsInvitedGetsAMailAndTheAdministratorIsToldSo(t *testing.T) {
+	d := newDev(t)
+	a := d.admin(t)
+	page := a.page(a.does("/console/users/new", "email", "carol@signet.test", "name", "Carol", "invite", "1"))
+	if want := "a link is on its way to them"; !strings.Contains(page, want) {
+		t.Errorf("after an invitation: want %q in\n%.3000s", want, page)
+	}
+	page = a.page(a.does("/console/users/new", "email", "dave@signet.test", "name", "Dave"))
+	if unwanted := "a link is on its way to them"; strings.Contains(page, unwanted) {
+		t.Errorf("without an invitation the page says %q", unwanted)
+	}
+}
+
+var (
+	actionShown = regexp.MustCompile(`<strong class="word">([a-z_]+)\.`)
+	areaOffered = regexp.MustCompile(`<option>([a-z_]+)</option>`)
+)
+
+func TestTheAuditLogIsFilteredByEveryAreaItShows(t *testing.T) {
+	d := newDev(t)
+	a := d.admin(t)
+	d.fill(t, a)
+	cmd := exec.CommandContext(t.Context(), signettest.Binary(t), "admin", "client", "create", "--data", d.Ready.Data, "--name", "Hello")
+	cmd.Env = []string{} // what a test run is told is no configuration
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make a client: %v %s", err, out)
+	}
+	page := a.page("/console/audit")
+	offered := map[string]bool{}
+	for _, m := range areaOffered.FindAllStringSubmatch(page, -1) {
+		offered[m[1]] = true
+	}
+	shown := actionShown.FindAllStringSubmatch(page, -1)
+	if len(shown) < 10 {
+		t.Fatalf("got %d actions, want a filled log", len(shown))
+	}
+	for _, m := range shown {
+		if !offered[m[1]] {
+			t.Errorf("%s stands in the log, and no filter finds it: %v", m[1], offered)
 		}
 	}
 }
