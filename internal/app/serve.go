@@ -161,6 +161,7 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 		a.Site.Routes(mux)
 		in.workers = append(in.workers, pages.Run, outside.Run)
 		l.inner = append(l.inner, pages.Sessions)
+		l.errors = pages.WriteProblem
 		if roles.has(ConsoleRole) {
 			return a.mountConsole(mux, pages, m)
 		}
@@ -174,6 +175,7 @@ type listener struct {
 	addresses []string
 	bound     *[]string        // gets what they are bound to
 	inner     []web.Middleware // around the mux, after API tokens and service keys
+	errors    web.ErrorWriter  // nil: problems as JSON
 }
 
 // openHTTP binds the addresses of one mux; their servers are doors.
@@ -181,7 +183,7 @@ func (a *App) openHTTP(ctx context.Context, in *instance, l listener, mux *http.
 	s := a.Config.Server
 	h, err := web.Wrap(mux, web.Options{
 		Hosts: append([]string{s.Origin}, s.Names...), Proxies: config.Prefixes(s.TrustedProxies),
-		Observe: observe.Of(l.name), Limiter: newEdge(),
+		Observe: observe.Of(l.name), Limiter: newEdge(), Errors: l.errors,
 		Inner: append([]web.Middleware{
 			recordRefusals(a.Audit, http.StatusUnauthorized), // nobody is proven yet
 			web.Authenticate(account.NewAuthenticator(a.Accounts)),

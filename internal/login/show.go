@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"signet/internal/fault"
@@ -28,6 +29,16 @@ func retryAfter(w http.ResponseWriter, d time.Duration) {
 	if d > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(int(math.Ceil(d.Seconds()))))
 	}
+}
+
+// WriteProblem is a page for who reads it, and JSON for programs: for what no route of
+// this listener answers.
+func (l *Login) WriteProblem(w http.ResponseWriter, r *http.Request, p *web.Problem) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		l.writeProblem(w, r, p)
+		return
+	}
+	web.WriteProblem(w, r, p)
 }
 
 // writeProblem is a page for what no page of its own shows.
@@ -68,7 +79,11 @@ func sayProblem(t *locale.Texts, p *web.Problem) string {
 	case p.Kind == fault.Internal:
 		return t.T("problem.internal")
 	}
-	return t.T("problem.other", "Text", p.Detail)
+	text := p.Detail
+	if p.Field != "" {
+		text = p.Field + ": " + text
+	}
+	return t.T("problem.other", "Text", text)
 }
 
 // Say explains a refusal in the reader's language, for pages of other parts.

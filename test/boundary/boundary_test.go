@@ -231,6 +231,16 @@ func TestAStrangerCannotKeepTheOwnerOut(t *testing.T) {
 	}
 }
 
+func TestAnUnknownPathIsAPageForPeople(t *testing.T) {
+	d := signettest.Dev(t)
+	for accept, want := range map[string]string{"text/html,*/*": "text/html; charset=utf-8", "*/*": "application/problem+json"} {
+		res := d.Call(http.MethodGet, "/no/such/path", "", "", "Accept", accept)
+		if res.Status != http.StatusNotFound || res.Header.Get("Content-Type") != want {
+			t.Errorf("%s: got %d %s, want 404 %s", accept, res.Status, res.Header.Get("Content-Type"), want)
+		}
+	}
+}
+
 func TestGETChangesNothing(t *testing.T) {
 	d := signettest.Dev(t)
 	a := d.SignedIn(t)
@@ -283,6 +293,7 @@ func TestBadInputIsRefusedByAPage(t *testing.T) {
 	}{
 		{"name of a megabyte", "/account", []string{"name", long}, 422},
 		{"name that is empty", "/account", []string{"name", ""}, 422},
+		{"name that turns text around", "/account", []string{"name", "x\u202ednuora"}, 422},
 		{"locale that is none", "/account", []string{"name", "x", "locale", "../../x"}, 422},
 		{"address that is none", "/account/addresses", []string{"email", "nonsense"}, 422},
 		{"short password", "/account/security/password", []string{"password", "short"}, 422},
