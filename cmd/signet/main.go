@@ -119,9 +119,14 @@ func nextStep(err error) string {
 		refusal *fault.Error
 		command string
 	}{
-		{account.ErrNoUser, "user list"}, {account.ErrNoAccount, "account list"}, {account.ErrNoRole, "role list"},
-		{account.ErrNoKey, "key list"}, {account.ErrNoToken, "user tokens USER"}, {account.ErrUnknownSession, "user sessions USER"},
-		{account.ErrPermission, "permissions"}, {account.ErrAdminExists, "user setup-link USER"},
+		{account.ErrNoUser, "user list"},
+		{account.ErrNoAccount, "account list"},
+		{account.ErrNoRole, "role list"},
+		{account.ErrNoKey, "key list"},
+		{account.ErrNoToken, "user tokens USER"},
+		{account.ErrUnknownSession, "user sessions USER"},
+		{account.ErrPermission, "permissions"},
+		{account.ErrAdminExists, "user setup-link USER"},
 	} {
 		if errors.Is(err, s.refusal) {
 			return " (signet admin " + s.command + ")"
