@@ -19,7 +19,7 @@ import (
 const insideEnv = "SIGNET_FAULTS_INSIDE"
 
 // diskSize is that of the small disk, in bytes.
-const diskSize = 8 << 20
+const diskSize = 16 << 20
 
 // On a full disk writes are refused with a status that says so, mail goes on being
 // answered, and when there is room again everything goes on by itself.
