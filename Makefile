@@ -24,7 +24,8 @@ deps: ## install what the tests need (apt, Go modules, npm)
 
 test: deps build ## everything: PostgreSQL, SQLite, Redis, real Postfix, faults in short form
 	@go vet ./... && go vet -tags alone,bench,live ./test/...
-	@go test -count=1 -timeout 20m ./...
+	@go test -count=1 -timeout 20m $$(go list ./... | grep -v /test/login)
+	@go test -count=1 -timeout 10m ./test/login
 	@go test -count=1 -timeout 5m -tags alone -run TestLoadAloneIsAnsweredRightly ./test/authroute
 
 test-faults: deps build ## the fault programme in its long form
