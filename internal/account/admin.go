@@ -2,18 +2,12 @@ package account
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"strings"
 	"time"
 
 	"signet/internal/db"
-	"signet/internal/fault"
 	"signet/internal/ticket"
 )
-
-// ErrCursor refuses a cursor that no page gave.
-var ErrCursor = fault.New(fault.Invalid, "is not the cursor of a page")
 
 // How many users are on one page.
 const (
@@ -82,7 +76,8 @@ func (s *Service) ListUsers(ctx context.Context, l ListUsers) (p UserPage, err e
 	}
 	if len(p.Users) == f.limit { // one more than was asked for
 		p.Users = p.Users[:f.limit-1]
-		p.Next = cursorAfter(p.Users[len(p.Users)-1])
+		last := p.Users[len(p.Users)-1]
+		p.Next = db.Cursor(last.sortName, last.ID)
 	}
 	return p, nil
 }
@@ -91,9 +86,11 @@ func (l ListUsers) filter() (f userFilter, err error) {
 	if err := db.Clean("q", l.Query); err != nil {
 		return f, err
 	}
-	if f.afterName, f.afterID, err = readCursor(l.Cursor); err != nil {
+	after, err := db.ReadCursor(l.Cursor, 2)
+	if err != nil {
 		return f, err
 	}
+	f.afterName, f.afterID = after[0], after[1]
 	f.prefix = sortName(strings.TrimSpace(l.Query))
 	if l.Disabled != nil {
 		f.state = stateEnabled
@@ -106,26 +103,6 @@ func (l ListUsers) filter() (f userFilter, err error) {
 	}
 	f.limit++
 	return f, nil
-}
-
-func cursorAfter(u UserInfo) string {
-	b, _ := json.Marshal([2]string{u.sortName, u.ID}) //nolint:errchkjson // strings always marshal
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func readCursor(cursor string) (name, id string, err error) {
-	if cursor == "" {
-		return "", "", nil
-	}
-	var after [2]string
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err == nil {
-		err = json.Unmarshal(b, &after)
-	}
-	if err != nil || db.Clean("cursor", after[0]+after[1]) != nil {
-		return "", "", ErrCursor.At("cursor")
-	}
-	return after[0], after[1], nil
 }
 
 // sortName returns a name as users are ordered and found by.

@@ -177,7 +177,7 @@ func TestUsersAreListedByNamePageByPage(t *testing.T) {
 			t.Errorf("another account: got %v, want ErrNoAccount", err)
 		}
 		for _, cursor := range []string{"x", "e30", "!", "WyJhIiwiYlx1MDAwMCJd"} {
-			if _, err := f.ListUsers(boss, account.ListUsers{Cursor: cursor}); !errors.Is(err, account.ErrCursor) {
+			if _, err := f.ListUsers(boss, account.ListUsers{Cursor: cursor}); !errors.Is(err, db.ErrCursor) {
 				t.Errorf("cursor %q: got %v, want ErrCursor", cursor, err)
 			}
 		}

@@ -3,8 +3,6 @@ package account
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
-	"encoding/json"
 	"time"
 
 	"signet/internal/db"
@@ -90,7 +88,7 @@ func (s *Sessions) ListAll(ctx context.Context, cursor string) (all []MemberSess
 	if err := t.Demand("users:read"); err != nil {
 		return nil, "", err
 	}
-	at, id, err := newestFrom(cursor)
+	at, id, err := fromNewest(cursor)
 	if err != nil {
 		return nil, "", err
 	}
@@ -106,7 +104,7 @@ func (s *Sessions) ListAll(ctx context.Context, cursor string) (all []MemberSess
 		}
 		if len(all) > userPage {
 			all = all[:userPage]
-			next = newestCursor(all[userPage-1].Created, all[userPage-1].ID)
+			next = db.TimeCursor(all[userPage-1].Created, all[userPage-1].ID)
 		}
 		all, err = s.notTooOld(ctx, tx, t, all)
 		return err
@@ -157,7 +155,7 @@ func (s *Service) ListAllTokens(ctx context.Context, cursor string) (all []Membe
 	if err := t.Demand("users:read"); err != nil {
 		return nil, "", err
 	}
-	at, id, err := newestFrom(cursor)
+	at, id, err := fromNewest(cursor)
 	if err != nil {
 		return nil, "", err
 	}
@@ -173,7 +171,7 @@ func (s *Service) ListAllTokens(ctx context.Context, cursor string) (all []Membe
 	})
 	if len(all) > userPage {
 		all = all[:userPage]
-		next = newestCursor(all[userPage-1].Created, all[userPage-1].ID)
+		next = db.TimeCursor(all[userPage-1].Created, all[userPage-1].ID)
 	}
 	return all, next, err
 }
@@ -186,31 +184,10 @@ func scanMemberToken(scan func(...any) error) (t MemberToken, err error) {
 	return t, err
 }
 
-// everAfter is later than whatever is stored.
-var everAfter = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-
-type newest struct {
-	At int64 // microseconds
-	ID string
-}
-
-func newestCursor(at time.Time, id string) string {
-	b, _ := json.Marshal(newest{at.UnixMicro(), id}) //nolint:errchkjson // always marshals
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// newestFrom reads a cursor of newestCursor; the empty one is before everything.
-func newestFrom(cursor string) (time.Time, string, error) {
+// fromNewest is ReadTimeCursor for lists that begin with the newest.
+func fromNewest(cursor string) (at time.Time, id string, err error) {
 	if cursor == "" {
-		return everAfter, "", nil
+		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "", nil // later than whatever is stored
 	}
-	var n newest
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err == nil {
-		err = json.Unmarshal(b, &n)
-	}
-	if err != nil || db.Clean("cursor", n.ID) != nil {
-		return time.Time{}, "", ErrCursor.At("cursor")
-	}
-	return time.UnixMicro(n.At).UTC(), n.ID, nil
+	return db.ReadTimeCursor(cursor)
 }

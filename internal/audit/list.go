@@ -2,14 +2,12 @@ package audit
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"signet/internal/db"
-	"signet/internal/fault"
 	"signet/internal/ticket"
 )
 
@@ -17,8 +15,6 @@ const (
 	defaultLimit = 50
 	maxLimit     = 500
 )
-
-var errCursor = fault.New(fault.Invalid, "cursor is not one that this search returned").At("cursor")
 
 // Filter narrows a search; empty members do not.
 type Filter struct {
@@ -67,7 +63,7 @@ func (l *Log) List(ctx context.Context, f Filter, cursor string) (list []Entry, 
 	}
 	if len(list) > limit {
 		list = list[:limit]
-		next = cursorAt(&list[limit-1])
+		next = db.TimeCursor(list[limit-1].Time, list[limit-1].ID)
 	}
 	return list, next, nil
 }
@@ -128,7 +124,7 @@ func (f *Filter) query(cursor string) (*query, error) {
 		q.add("(actor_id = ? OR target = ?)", f.Involving)
 	}
 	if cursor != "" {
-		at, id, err := parseCursor(cursor)
+		at, id, err := db.ReadTimeCursor(cursor)
 		if err != nil {
 			return nil, err
 		}
@@ -137,21 +133,4 @@ func (f *Filter) query(cursor string) (*query, error) {
 		q.conditions = append(q.conditions, fmt.Sprintf("(at < $%d OR at = $%d AND id < $%d)", n-1, n-1, n))
 	}
 	return q, nil
-}
-
-func cursorAt(e *Entry) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(e.Time.UnixMicro(), 10) + " " + e.ID))
-}
-
-func parseCursor(cursor string) (time.Time, string, error) {
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
-		return time.Time{}, "", errCursor
-	}
-	micros, id, _ := strings.Cut(string(b), " ")
-	n, err := strconv.ParseInt(micros, 10, 64)
-	if err != nil || db.Clean("cursor", id) != nil {
-		return time.Time{}, "", errCursor
-	}
-	return time.UnixMicro(n).UTC(), id, nil
 }

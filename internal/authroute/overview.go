@@ -3,7 +3,6 @@ package authroute
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,7 +26,7 @@ func (r *Registry) Search(ctx context.Context, f KeyFilter, cursor string, limit
 		return nil, "", err
 	}
 	query := strings.ToLower(strings.TrimSpace(f.Query))
-	address, id, err := readKeyCursor(cursor)
+	after, err := db.ReadCursor(cursor, 2) // id, address
 	if err == nil {
 		err = db.Clean("q", query)
 	}
@@ -44,7 +43,7 @@ func (r *Registry) Search(ctx context.Context, f KeyFilter, cursor string, limit
 			AND ($2 = '' OR substr(address, 1, $3) = $2 OR user_id = $4 OR key_id = $2)
 			AND ($5 = '' OR (address, key_id) > ($6, $5))
 			ORDER BY address, key_id LIMIT $7`,
-			revoked, query, utf8.RuneCountInString(query), strings.TrimSpace(f.Query), id, address, limit+1)
+			revoked, query, utf8.RuneCountInString(query), strings.TrimSpace(f.Query), after[0], after[1], limit+1)
 		return err
 	})
 	if err != nil {
@@ -53,7 +52,7 @@ func (r *Registry) Search(ctx context.Context, f KeyFilter, cursor string, limit
 	if len(page) > limit {
 		page = page[:limit]
 		last := page[limit-1]
-		next = base64.RawURLEncoding.EncodeToString([]byte(last.ID + " " + last.Address))
+		next = db.Cursor(last.ID, last.Address)
 	}
 	return page, next, nil
 }
@@ -71,18 +70,6 @@ func (r *Registry) Get(ctx context.Context, keyID string) (k Key, err error) {
 		return err
 	})
 	return k, err
-}
-
-func readKeyCursor(cursor string) (address, id string, err error) {
-	if cursor == "" {
-		return "", "", nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	id, address, ok := strings.Cut(string(b), " ")
-	if err != nil || !ok || db.Clean("cursor", id+address) != nil {
-		return "", "", ErrCursor.At("cursor")
-	}
-	return address, id, nil
 }
 
 // Counts are how many mails got each result.

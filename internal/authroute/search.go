@@ -18,11 +18,8 @@ const (
 	searchLimit = 500
 )
 
-// What a search can refuse.
-var (
-	ErrCursor = fault.New(fault.Invalid, "is not a cursor of an earlier answer")
-	ErrResult = fault.New(fault.Invalid, "is not one of pass, fail, none, temperror")
-)
+// ErrResult is of a search for what is no result.
+var ErrResult = fault.New(fault.Invalid, "is not one of pass, fail, none, temperror")
 
 // Search returns verdicts, the last written first, at most limit of them (500 at
 // most, 100 where limit is 0), and the cursor of those that come after; it is empty
@@ -66,7 +63,7 @@ func (f Filter) check(cursor string) (before int64, err error) {
 	}
 	before, err = strconv.ParseInt(cursor, 10, 64)
 	if err != nil || before < 1 {
-		return 0, ErrCursor.At("cursor")
+		return 0, db.ErrCursor.At("cursor")
 	}
 	return before, nil
 }

@@ -440,8 +440,8 @@ func TestSearchRefusesWhatItCannotAnswer(t *testing.T) {
 		"nobody":             {t.Context(), authroute.Filter{}, "", ticket.ErrNone, ""},
 		"without permission": {as(t, "alice"), authroute.Filter{}, "", ticket.ErrForbidden, ""},
 		"unknown result":     {operator(t.Context()), authroute.Filter{Result: "passed"}, "", authroute.ErrResult, "result"},
-		"cursor of nowhere":  {operator(t.Context()), authroute.Filter{}, "x", authroute.ErrCursor, "cursor"},
-		"cursor below zero":  {operator(t.Context()), authroute.Filter{}, "-1", authroute.ErrCursor, "cursor"},
+		"cursor of nowhere":  {operator(t.Context()), authroute.Filter{}, "x", db.ErrCursor, "cursor"},
+		"cursor below zero":  {operator(t.Context()), authroute.Filter{}, "-1", db.ErrCursor, "cursor"},
 	} {
 		_, _, err := b.Search(c.ctx, c.filter, c.cursor, 0)
 		if f, ok := fault.As(err); !errors.Is(err, c.want) || !ok || f.Field != c.field {
