@@ -36,7 +36,7 @@ type phc struct {
 func hashPassword(password string, c cost) phc {
 	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt) // never fails
-	return phc{c, salt, c.hash(password, salt, hashSize)}
+	return phc{c, salt, c.hash(password, salt)}
 }
 
 // newDecoy returns a hash that no password has, and that takes as long to find out.
@@ -47,13 +47,13 @@ func newDecoy(c cost) phc {
 	return p
 }
 
-func (c cost) hash(password string, salt []byte, size uint32) []byte {
-	return argon2.IDKey([]byte(password), salt, c.time, c.memory, c.threads, size)
+func (c cost) hash(password string, salt []byte) []byte {
+	return argon2.IDKey([]byte(password), salt, c.time, c.memory, c.threads, hashSize)
 }
 
 // matches computes the hash of password, which takes tens of milliseconds.
 func (p phc) matches(password string) bool {
-	got := p.cost.hash(password, p.salt, uint32(len(p.hash))) //nolint:gosec // parsePHC bounds it
+	got := p.cost.hash(password, p.salt)
 	return subtle.ConstantTimeCompare(got, p.hash) == 1
 }
 
@@ -84,7 +84,7 @@ func parsePHC(s string) (phc, error) {
 	if p.hash, err = base64.RawStdEncoding.DecodeString(fields[5]); err != nil {
 		return p, bad
 	}
-	if p.memory > 1<<20 || p.time < 1 || p.time > 100 || p.threads < 1 || len(p.hash) < 16 || len(p.hash) > 64 {
+	if p.memory > 1<<20 || p.time < 1 || p.time > 100 || p.threads < 1 || len(p.hash) != hashSize {
 		return p, bad
 	}
 	return p, nil

@@ -145,7 +145,7 @@ func (p *Passkeys) use(ctx context.Context, ch ceremony, row passkeyRow, auth pr
 		}
 		k = row.Passkey
 		k.Synced, k.LastUsed = auth.Flags.HasBackupState(), at
-		grew, err := usePasskey(ctx, tx, k, int64(auth.Counter))
+		grew, err := usePasskey(ctx, tx, k, auth.Counter)
 		if err != nil || grew {
 			return err
 		}

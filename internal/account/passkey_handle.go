@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -25,7 +24,7 @@ const (
 // challenge (32 bytes), user (an id, or empty), HMAC-SHA-256 over all that.
 const (
 	challengeSize = 32
-	handleHead    = 1 + 8 + challengeSize
+	handleHead    = 1 + timeSize + challengeSize
 	maxHandle     = 512 // characters
 )
 
@@ -55,7 +54,7 @@ func (p *Passkeys) ask(why purpose, user, challenge string, options any) (Passke
 		return PasskeyChallenge{}, err
 	}
 	expires := db.Now(p.c.users.now()).Add(PasskeyTime)
-	b := binary.BigEndian.AppendUint64([]byte{byte(why)}, uint64(expires.Unix())) //nolint:gosec // after 1970
+	b := appendTime([]byte{byte(why)}, expires)
 	b = append(append(b, raw...), user...)
 	return PasskeyChallenge{
 		Options: text, Expires: expires,
@@ -73,7 +72,7 @@ func (p *Passkeys) asked(handle string, why purpose, user string) (ceremony, err
 		return ceremony{}, whyNot("handle is not ours")
 	}
 	body, mac := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	expires := time.Unix(int64(binary.BigEndian.Uint64(body[1:])), 0) //nolint:gosec // ours, or the MAC is wrong
+	expires := readTime(body[1:])
 	switch {
 	case !hmac.Equal(mac, p.handleMAC(body)):
 		return ceremony{}, whyNot("handle is not ours")
@@ -84,7 +83,7 @@ func (p *Passkeys) asked(handle string, why purpose, user string) (ceremony, err
 	case !p.c.users.now().Before(expires):
 		return ceremony{}, whyNot("challenge has expired")
 	}
-	return ceremony{challenge: body[9:handleHead], expires: expires}, nil
+	return ceremony{challenge: body[1+timeSize : handleHead], expires: expires}, nil
 }
 
 func (p *Passkeys) handleMAC(body []byte) []byte {

@@ -87,7 +87,7 @@ func (p *Passkeys) FinishRegistration(ctx context.Context, user, handle, name st
 	}
 	row := passkeyRow{Passkey: Passkey{ID: newID("psk"), User: user, Name: name}, record: *record}
 	row.AAGUID = aaguid(record)
-	row.Synced, row.count = record.Flags.BackupState, int64(record.Authenticator.SignCount)
+	row.Synced, row.count = record.Flags.BackupState, record.Authenticator.SignCount
 	if name == "" {
 		row.Name = providerName(row.AAGUID)
 	}

@@ -17,7 +17,7 @@ type passkeyRow struct {
 	Passkey
 
 	handle []byte // of the user
-	count  int64
+	count  uint32 // of signatures (section 6.1)
 	record webauthn.Credential
 }
 
@@ -38,7 +38,7 @@ func scanPasskey(scan func(...any) error) (row passkeyRow, err error) {
 	var used sql.NullTime
 	err = scan(&row.ID, &row.User, &row.Name, &row.AAGUID, &row.Synced, &row.count, &record, &row.Created, &used, &row.handle)
 	row.record, row.Created, row.LastUsed = record.V, row.Created.UTC(), db.Time(used)
-	row.record.Authenticator.SignCount = uint32(row.count) //nolint:gosec // it is one (section 6.1)
+	row.record.Authenticator.SignCount = row.count
 	row.record.Flags.BackupState = row.Synced
 	return row, err
 }
@@ -78,13 +78,13 @@ func insertPasskey(ctx context.Context, tx *db.Tx, row passkeyRow) error {
 }
 
 // usePasskey reports whether the counter grew, or the authenticator has none.
-func usePasskey(ctx context.Context, tx *db.Tx, k Passkey, count int64) (grew bool, err error) {
-	var stored int64
+func usePasskey(ctx context.Context, tx *db.Tx, k Passkey, count uint32) (grew bool, err error) {
+	var stored uint32
 	err = tx.QueryRowContext(ctx, `SELECT sign_count FROM user_passkeys WHERE id = $1`+tx.Dialect().ForUpdate(), k.ID).Scan(&stored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, whyNot("passkey was removed meanwhile")
 	}
-	if err != nil || count <= stored && count+stored > 0 {
+	if err != nil || count <= stored && (count > 0 || stored > 0) {
 		return false, err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE user_passkeys SET sign_count = $1, synced = $2, last_used_at = $3 WHERE id = $4`,

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"strings"
@@ -59,7 +58,7 @@ func (o Origin) prefix() string {
 // A device value is base64url of: expiry (8 bytes, Unix seconds), id (16 bytes),
 // HMAC-SHA-256 over both and the user.
 const (
-	deviceBody = 8 + 16
+	deviceBody = timeSize + 16
 	deviceSize = deviceBody + sha256.Size
 )
 
@@ -67,9 +66,8 @@ const (
 // signed in. It proves nothing but that: who has it gets a budget of attempts of
 // their own. It holds for DeviceLife.
 func (c *Credentials) NewDevice(user string) string {
-	b := make([]byte, deviceBody, deviceSize)
-	binary.BigEndian.PutUint64(b, uint64(c.users.now().Add(DeviceLife).Unix())) //nolint:gosec // after 1970
-	_, _ = rand.Read(b[8:])                                                     // never fails
+	b := appendTime(make([]byte, 0, deviceSize), c.users.now().Add(DeviceLife))[:deviceBody]
+	_, _ = rand.Read(b[timeSize:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(append(b, c.deviceMAC(b, user)...))
 }
 
@@ -95,9 +93,9 @@ func (c *Credentials) deviceOf(value, user string) (id string, ok bool) {
 	if err != nil || len(b) != deviceSize || user == "" {
 		return "", false
 	}
-	expires := time.Unix(int64(binary.BigEndian.Uint64(b)), 0) //nolint:gosec // ours, or the MAC is wrong
+	expires := readTime(b)
 	ok = hmac.Equal(b[deviceBody:], c.deviceMAC(b[:deviceBody], user))
-	return string(b[8:deviceBody]), ok && c.users.now().Before(expires)
+	return string(b[timeSize:deviceBody]), ok && c.users.now().Before(expires)
 }
 
 func (c *Credentials) deviceMAC(body []byte, user string) []byte {

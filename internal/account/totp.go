@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/hotp"
 	"github.com/pquerna/otp/totp"
 
 	"signet/internal/authapi"
@@ -186,14 +185,16 @@ func (c *Credentials) matchingStep(row totpRow, user, code string, now time.Time
 		return 0, err
 	}
 	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
-	current, match := now.Unix()/int64(totpStep/time.Second), int64(-1)
-	for step := current - totpSkew; step <= current+totpSkew; step++ {
-		want, err := hotp.GenerateCodeCustom(text, uint64(step), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1}) //nolint:gosec // after 1970
+	o := totp.ValidateOpts{Period: uint(totpStep / time.Second), Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1}
+	match := int64(-1)
+	for skew := -totpSkew; skew <= totpSkew; skew++ {
+		at := now.Add(time.Duration(skew) * totpStep)
+		want, err := totp.GenerateCodeCustom(text, at, o)
 		if err != nil {
 			return 0, err
 		}
 		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
-			match = step
+			match = at.Unix() / int64(totpStep/time.Second)
 		}
 	}
 	if match < 0 {
