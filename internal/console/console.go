@@ -10,7 +10,6 @@ package console
 import (
 	"context"
 	"embed"
-	"io/fs"
 	"maps"
 	"net/http"
 	"time"
@@ -81,13 +80,8 @@ type Console struct {
 
 // New returns a console. It shows nothing until Routes.
 func New(s Services, l Login, site *page.Site, o Options) (*Console, error) {
-	files, err := fs.Sub(embedded, "pages")
-	if err != nil {
-		return nil, err
-	}
-	c := &Console{Services: s, login: l, site: site, o: o}
-	c.pages, err = site.Parse(page.Shell, files)
-	return c, err
+	pages, err := site.Parse(page.Shell, embedded, "pages")
+	return &Console{Services: s, login: l, site: site, pages: pages, o: o}, err
 }
 
 // Routes mounts the pages.

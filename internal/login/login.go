@@ -13,7 +13,6 @@ package login
 import (
 	"context"
 	"embed"
-	"io/fs"
 	"net/http"
 	"time"
 
@@ -83,11 +82,7 @@ func New(accounts authapi.Service, apps Apps, outside *Providers, site *page.Sit
 		layout page.Layout
 		into   **page.Pages
 	}{{"pages/card", page.Card, &l.card}, {"pages/account", page.Shell, &l.home}} {
-		files, err := fs.Sub(embedded, set.dir)
-		if err != nil {
-			return nil, err
-		}
-		if *set.into, err = site.Parse(set.layout, files); err != nil {
+		if *set.into, err = site.Parse(set.layout, embedded, set.dir); err != nil {
 			return nil, err
 		}
 	}

@@ -62,22 +62,24 @@ type Pages struct {
 	sets map[language.Tag]map[string]*template.Template
 }
 
-// Parse parses every *.html of files, each a page of its file's name that defines
-// "title" and "main" for the layout. Files whose names begin with "_" are parts that
-// all of them may use.
-func (s *Site) Parse(layout Layout, files fs.FS) (*Pages, error) {
+// Parse parses every *.html in a directory of files, each a page of its file's name
+// that defines "title" and "main" for the layout. Files there, and above it, whose
+// names begin with "_" are parts that all of them may use.
+func (s *Site) Parse(layout Layout, files fs.FS, dir string) (*Pages, error) {
 	base, err := template.New("page").Funcs(s.funcs(s.texts.Choose())).ParseFS(layouts, "templates/parts.html", "templates/"+string(layout)+".html")
 	if err != nil {
 		return nil, err
 	}
-	if parts, err := fs.Glob(files, "_*.html"); err != nil {
-		return nil, err
-	} else if len(parts) > 0 {
-		if base, err = base.ParseFS(files, parts...); err != nil {
+	for _, pattern := range []string{path.Join(path.Dir(dir), "_*.html"), path.Join(dir, "_*.html")} {
+		parts, err := fs.Glob(files, pattern)
+		if err == nil && len(parts) > 0 {
+			base, err = base.ParseFS(files, parts...)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	names, err := fs.Glob(files, "*.html")
+	names, err := fs.Glob(files, path.Join(dir, "*.html"))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func (s *Site) Parse(layout Layout, files fs.FS) (*Pages, error) {
 	for _, texts := range s.texts.All() {
 		set := map[string]*template.Template{}
 		for _, name := range names {
-			if strings.HasPrefix(name, "_") {
+			if strings.HasPrefix(path.Base(name), "_") {
 				continue
 			}
 			if set[strings.TrimSuffix(path.Base(name), ".html")], err = parseOne(base, files, name, s.funcs(texts)); err != nil {

@@ -31,7 +31,7 @@ func newSite(t *testing.T) *page.Site {
 func show(t *testing.T, main string, v page.View, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	s := newSite(t)
-	pages, err := s.Parse(page.Card, fstest.MapFS{"one.html": {Data: []byte(`{{define "title"}}One{{end}}{{define "main"}}` + main + `{{end}}`)}})
+	pages, err := s.Parse(page.Card, fstest.MapFS{"one.html": {Data: []byte(`{{define "title"}}One{{end}}{{define "main"}}` + main + `{{end}}`)}}, ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestTimesAreInWordsWithTheExactTimeBeside(t *testing.T) {
 
 func TestAFailingPageWritesNothing(t *testing.T) {
 	s := newSite(t)
-	pages, err := s.Parse(page.Card, fstest.MapFS{"one.html": {Data: []byte(`{{define "title"}}One{{end}}{{define "main"}}{{.Data.Missing}}{{end}}`)}})
+	pages, err := s.Parse(page.Card, fstest.MapFS{"one.html": {Data: []byte(`{{define "title"}}One{{end}}{{define "main"}}{{.Data.Missing}}{{end}}`)}}, ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,5 +140,26 @@ func TestAssetsHaveNamesThatChangeWithThem(t *testing.T) {
 	mux.ServeHTTP(w, get(t, "/assets/signet.css"))
 	if w.Code != http.StatusNotFound {
 		t.Errorf("name without hash: got %d, want 404", w.Code)
+	}
+}
+
+func TestPartsBesideAndAboveTheirPagesAreFound(t *testing.T) {
+	s := newSite(t)
+	pages, err := s.Parse(page.Card, fstest.MapFS{
+		"pages/_all.html":       {Data: []byte(`{{define "all"}}from above{{end}}`)},
+		"pages/card/_own.html":  {Data: []byte(`{{define "own"}}from beside{{end}}`)},
+		"pages/card/one.html":   {Data: []byte(`{{define "title"}}One{{end}}{{define "main"}}{{template "all"}}, {{template "own"}}{{end}}`)},
+		"pages/other/two.html":  {Data: []byte(`{{define "title"}}Two{{end}}{{define "main"}}{{end}}`)},
+		"pages/other/_own.html": {Data: []byte(`{{define "own"}}of others{{end}}`)},
+	}, "pages/card")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	if err := pages.Show(w, get(t, "/"), http.StatusOK, "one", page.View{}); err != nil || !strings.Contains(w.Body.String(), "from above, from beside") {
+		t.Errorf("got %v\n%s", err, w.Body)
+	}
+	if pages.Has("two") || pages.Has("_own") {
+		t.Error("pages of another directory, or parts, are pages")
 	}
 }
