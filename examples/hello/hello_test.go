@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	helloServer := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.hello.ServeHTTP(rw, r) }))
 	t.Cleanup(helloServer.Close)
 	authority := token.New(w.d, seal.New(seal.NewRing(seal.NewKey())), push.New(w.d), audit.Discard, token.Options{Issuer: signet.URL, Now: time.Now})
-	clients := token.NewClients(w.d, anyAccount{}, audit.Discard, time.Now)
+	clients := token.NewClients(w.d, anyAccount{}, audit.Discard, token.ClientOptions{Now: time.Now})
 	post, err := egress.New(egress.Config{Loopback: true})
 	if err != nil {
 		t.Fatal(err)

@@ -180,7 +180,7 @@ func (a *App) build() error {
 		Publish: a.keysChanged, Now: now,
 	})
 	a.Tokens = token.New(a.DB, a.Seal, a.Bus, a.Audit, token.Options{Issuer: a.Config.Server.Origin, Now: now})
-	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, now)
+	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, token.ClientOptions{Catalogue: Permissions(), Now: now})
 	a.Codes = token.NewCodes(a.DB, a.Tokens, token.CodeOptions{People: sessionPeople{a}, Audit: a.Audit, Post: post, Now: now})
 	return a.buildGate()
 }

@@ -44,7 +44,10 @@ func newClients(t *testing.T, d *db.DB) (*token.Clients, *[]audit.Event) {
 		}
 	}
 	events := &[]audit.Event{}
-	return token.NewClients(d, byName{}, recorder{events}, func() time.Time { return start }), events
+	return token.NewClients(d, byName{}, recorder{events}, token.ClientOptions{
+		Catalogue: []ticket.Permission{{Name: "users:write"}, {Name: "oauth:clients"}, {Name: "oauth:keys", Node: true}},
+		Now:       func() time.Time { return start },
+	}), events
 }
 
 func member(ctx context.Context, account string, permissions ...string) context.Context {

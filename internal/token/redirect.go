@@ -6,41 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"signet/internal/db"
 )
-
-func checkClient(n NewClient) error {
-	if len([]rune(n.Name)) < 1 || len([]rune(n.Name)) > 200 || strings.ContainsFunc(n.Name, unprintable) {
-		return ErrName.At("name")
-	}
-	if err := db.Clean("name", n.Name); err != nil {
-		return err
-	}
-	if n.Format != JWT && n.Format != Opaque {
-		return ErrFormat.At("token_format")
-	}
-	if len(n.Redirects) > maxElements {
-		return ErrMany.At("redirect_uris")
-	}
-	for _, uri := range n.Redirects {
-		if !isRedirect(uri) {
-			return ErrRedirect.At("redirect_uris")
-		}
-	}
-	if n.LogoutURI != "" && !isRedirect(n.LogoutURI) {
-		return ErrRedirect.At("backchannel_logout_uri")
-	}
-	if len(n.Audiences) > maxElements {
-		return ErrMany.At("audiences")
-	}
-	for _, a := range n.Audiences {
-		if a == "" || len(a) > 200 || strings.ContainsFunc(a, notURI) {
-			return ErrAudience.At("audiences")
-		}
-	}
-	return nil
-}
 
 func unprintable(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffd }
 
@@ -49,7 +15,7 @@ func unprintable(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 
 func notURI(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\\\"<>^`{|}", r) }
 
 // isRedirect reports whether a client may register uri (RFC 6749, section 3.1.2;
-// RFC 9700, sections 2.1 and 2.6). Any port of a loopback host counts as another URI.
+// RFC 9700, sections 2.1 and 2.6).
 func isRedirect(uri string) bool {
 	if len(uri) > maxURI || strings.ContainsFunc(uri, notURI) || strings.Contains(uri, "#") {
 		return false
@@ -76,6 +42,39 @@ func isHost(u *url.URL) bool {
 		return err == nil && a.Zone() == ""
 	}
 	return host != "" && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-.") == ""
+}
+
+// hasRedirect reports whether uri is one of the registered ones.
+func hasRedirect(registered []string, uri string) bool {
+	return slices.ContainsFunc(registered, func(r string) bool { return r == uri || sameButPort(r, uri) })
+}
+
+// sameButPort reports whether a registered loopback URI without a port is uri but for its
+// port (RFC 8252, section 7.3), octet by octet.
+func sameButPort(registered, uri string) bool {
+	u, err := url.Parse(registered)
+	if err != nil || u.Scheme != "http" || u.Port() != "" || !isLoopbackAddress(u.Hostname()) {
+		return false
+	}
+	origin := "http://" + u.Host
+	path, ok := strings.CutPrefix(registered, origin)
+	if !ok {
+		return false
+	}
+	port, ok := strings.CutPrefix(uri, origin+":")
+	if !ok {
+		return false
+	}
+	port, ok = strings.CutSuffix(port, path)
+	n, err := strconv.ParseUint(port, 10, 16)
+	return ok && err == nil && n > 0 && strconv.FormatUint(n, 10) == port
+}
+
+// isLoopbackAddress reports whether apps on a device may listen there on a port of the
+// moment.
+func isLoopbackAddress(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // sharesOrigin reports whether uri is one that a client could register and has scheme,
