@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"signet/internal/jws"
 )
 
 // mediaType is the typ of an access token (RFC 9068, section 2.1).
@@ -34,12 +36,8 @@ type Claims struct {
 	Confirm     Confirmation
 }
 
-// Confirmation is what the sender of a token must prove (RFC 7800): the key, the
-// certificate, or both. The zero value is a bearer token.
-type Confirmation struct {
-	JKT string // RFC 7638 thumbprint of the DPoP key (RFC 9449, section 6.1)
-	X5T string // SHA-256 of the client certificate (RFC 8705, section 3.1)
-}
+// Confirmation is what the sender of a token must prove (RFC 7800).
+type Confirmation = jws.Confirmation
 
 // payload is the claims set as it is signed.
 type payload struct {
@@ -135,12 +133,12 @@ func check(c Claims, now time.Time) error {
 		}
 	}
 	for _, s := range c.Scopes {
-		if !isScope(s) {
+		if !jws.IsScope(s) {
 			return ErrClaim.At("scope").Because("an element is no scope-token of RFC 6749, section 3.3")
 		}
 	}
 	for name, s := range map[string]string{"cnf.jkt": c.Confirm.JKT, "cnf.x5t#S256": c.Confirm.X5T} {
-		if s != "" && !isThumbprint(s) {
+		if s != "" && !jws.IsThumbprint(s) {
 			return ErrClaim.At(name).Because("it is not the base64url of 32 bytes")
 		}
 	}
@@ -155,19 +153,4 @@ func checkTimes(c Claims, now time.Time) error {
 		return ErrClaim.At("auth_time").Because("it must lie in the past")
 	}
 	return nil
-}
-
-// isScope reports whether s is a scope-token (RFC 6749, section 3.3).
-func isScope(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isThumbprint(s string) bool {
-	b, ok := decodeBase64(s)
-	return ok && len(b) == 32
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"signet/internal/db"
 	"signet/internal/egress"
 	"signet/internal/fault"
+	"signet/internal/jws"
 	"signet/internal/seal"
 )
 
@@ -123,7 +125,7 @@ func (c *Codes) App(ctx context.Context, id string) (app Client, err error) {
 // It returns ErrNoClient, ErrNext, ErrChallenge, or what People says of a session that
 // has ended.
 func (c *Codes) Issue(ctx context.Context, h Handoff) (string, error) {
-	if !isThumbprint(h.Challenge) {
+	if !jws.IsThumbprint(h.Challenge) {
 		return "", ErrChallenge
 	}
 	app, err := c.App(ctx, h.Client)
@@ -176,7 +178,7 @@ func (c *Codes) serves(ctx context.Context, app Client, account string) error {
 // Every refusal is ErrGrant, and each of them leaves the code used: a wrong verifier
 // or another client means that the code went astray.
 func (c *Codes) Redeem(ctx context.Context, client Client, value, verifier string) (HandoffResponse, error) {
-	if !isThumbprint(value) { // it has the form of a code too
+	if !jws.IsThumbprint(value) { // it has the form of a code too
 		return HandoffResponse{}, ErrGrant
 	}
 	row, app, err := c.use(ctx, client, seal.SecretHash(value), verifier)
@@ -225,7 +227,7 @@ func (c *Codes) use(ctx context.Context, client Client, hash []byte, verifier st
 // wrong says why a code gives nothing, "" where it does.
 func (c code) wrong(client, verifier string, now time.Time) string {
 	sum := sha256.Sum256([]byte(verifier))
-	challenge := strict.EncodeToString(sum[:])
+	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
 	switch {
 	case !now.Before(c.expires):
 		return "code is expired"

@@ -6,15 +6,14 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/big"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"signet/internal/jws"
 )
 
 // Algorithm is how a key signs (RFC 7518, section 3.1; RFC 8037, section 3.1).
@@ -22,8 +21,8 @@ type Algorithm string
 
 // The algorithms that there are.
 const (
-	ES256 Algorithm = "ES256"
-	EdDSA Algorithm = "EdDSA" // Ed25519
+	ES256 Algorithm = jws.ES256
+	EdDSA Algorithm = jws.EdDSA // Ed25519
 )
 
 // state says what a key is used for.
@@ -40,6 +39,7 @@ type key struct {
 	id      string // RFC 7638 thumbprint, base64url
 	alg     Algorithm
 	private crypto.Signer
+	public  jws.Key
 	access  jose.Signer // of access tokens
 	logout  jose.Signer // of logout tokens
 }
@@ -93,12 +93,11 @@ func newKey(private crypto.Signer) (*key, error) {
 	default:
 		return nil, fmt.Errorf("%T is no key of ours", private)
 	}
-	public := k.jwk()
-	sum, err := public.Thumbprint(crypto.SHA256)
-	if err != nil {
+	var err error
+	if k.public, err = jws.NewKey(private.Public()); err != nil {
 		return nil, err
 	}
-	k.id = base64.RawURLEncoding.EncodeToString(sum)
+	k.id = k.public.Thumbprint()
 	if k.access, err = k.signer(mediaType); err != nil {
 		return nil, err
 	}
@@ -125,22 +124,6 @@ func sign(by jose.Signer, payload []byte) (string, error) {
 		return "", err
 	}
 	return jws.CompactSerialize()
-}
-
-// verifies reports whether signature is the key's over signed.
-func (k *key) verifies(signed, signature []byte) bool {
-	switch public := k.private.Public().(type) {
-	case *ecdsa.PublicKey:
-		if len(signature) != 64 { // R and S of 32 bytes each (RFC 7518, section 3.4)
-			return false
-		}
-		sum := sha256.Sum256(signed)
-		r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
-		return ecdsa.Verify(public, sum[:], r, s)
-	case ed25519.PublicKey:
-		return ed25519.Verify(public, signed, signature)
-	}
-	return false
 }
 
 // stored is a key with what the store says of it.
