@@ -3,6 +3,7 @@ package token
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 )
 
 // Certificate is what a client has shown of itself in TLS: on a listener of this
@@ -20,5 +21,5 @@ func (c *Certificate) Thumbprint() string {
 		return ""
 	}
 	sum := sha256.Sum256(c.Leaf.Raw)
-	return strict.EncodeToString(sum[:])
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"signet/internal/jws"
 )
 
 const (
@@ -23,7 +25,7 @@ func parseKeys(text []byte) ([]jose.JSONWebKey, error) {
 	if len(text) > maxKeyBytes {
 		return nil, errors.New("it has more than 64 KiB")
 	}
-	if _, ok := members(text); !ok || json.Unmarshal(text, &set) != nil {
+	if _, ok := jws.ParseObject(string(text)); !ok || json.Unmarshal(text, &set) != nil {
 		return nil, errors.New("it is no JSON object that everybody reads alike")
 	}
 	if len(set.Keys) == 0 || len(set.Keys) > maxKeys {

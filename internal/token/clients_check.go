@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"signet/internal/db"
+	"signet/internal/jws"
 	"signet/internal/ticket"
 )
 
@@ -95,7 +96,7 @@ func checkScopes(c Client) error {
 	if len(c.Scopes) > maxElements {
 		return ErrMany.At("scopes")
 	}
-	if slices.ContainsFunc(c.Scopes, func(s string) bool { return len(s) > maxScope || !isScope(s) }) {
+	if slices.ContainsFunc(c.Scopes, func(s string) bool { return len(s) > maxScope || !jws.IsScope(s) }) {
 		return ErrScope.At("scopes")
 	}
 	return nil
