@@ -126,7 +126,9 @@ func (g *Gate) enter(ctx context.Context, p proof, b authapi.Browser) (authapi.T
 	if err != nil {
 		return authapi.TokenResponse{}, err
 	}
-	return authapi.TokenResponse{}, authapi.NewMFARequired(secret, f.Methods(), MFATicketLife)
+	required := authapi.NewMFARequired(secret, f.Methods(), MFATicketLife)
+	required.NoRecover = f.Demanded
+	return authapi.TokenResponse{}, required
 }
 
 // purposeSignIn is of MFA tickets that end in a session.

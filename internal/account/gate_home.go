@@ -196,8 +196,12 @@ func (g *Gate) SetMFA(ctx context.Context, r authapi.SetMFARequest) error {
 
 // BeginTOTP implements [authapi.Service].
 func (g *Gate) BeginTOTP(ctx context.Context) (out authapi.Enrolment, err error) {
+	t, err := caller(ctx)
+	if err != nil {
+		return authapi.Enrolment{}, err
+	}
 	err = g.own(ctx, func(user string) error {
-		out, err = g.beginTOTP(ctx, user)
+		out, err = g.beginTOTP(ctx, user, t.Session)
 		return err
 	})
 	return out, err

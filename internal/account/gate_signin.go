@@ -159,11 +159,11 @@ func (g *Gate) EnrolFactor(ctx context.Context, r authapi.EnrolFactorRequest) (a
 	if len(f.Methods()) > 0 { // the first factor alone must not replace the second
 		return authapi.Enrolment{}, ErrTOTPExists
 	}
-	return g.beginTOTP(asUser(ctx, m), m.User)
+	return g.beginTOTP(asUser(ctx, m), m.User, r.Browser.Binding)
 }
 
 // beginTOTP labels the app by this installation and the user's first address.
-func (g *Gate) beginTOTP(ctx context.Context, user string) (authapi.Enrolment, error) {
+func (g *Gate) beginTOTP(ctx context.Context, user, holder string) (authapi.Enrolment, error) {
 	var u User
 	err := g.users.db.View(ctx, func(tx *db.Tx) (err error) {
 		u, err = g.users.lookUp(ctx, tx, user, "")
@@ -172,7 +172,7 @@ func (g *Gate) beginTOTP(ctx context.Context, user string) (authapi.Enrolment, e
 	if err != nil {
 		return authapi.Enrolment{}, err
 	}
-	e, err := g.creds.BeginTOTP(ctx, user, g.o.host(), accountName(u))
+	e, err := g.creds.BeginTOTP(ctx, user, g.o.host(), accountName(u), holder)
 	return authapi.Enrolment{URL: e.URL, Secret: e.Secret, RecoveryCodes: e.RecoveryCodes}, err
 }
 

@@ -601,7 +601,13 @@ func TestRecoveryIsRefusedWhereASecondFactorIsDemanded(t *testing.T) {
 		_, ctx := g.signIn(t)
 		g.app(t, ctx)
 		required := g.mfa(t)
+		if required.NoRecover {
+			t.Error("nothing demands a factor, and no recovery is offered")
+		}
 		g.exec(t, `UPDATE accounts SET mfa = 1`)
+		if required = g.mfa(t); !required.NoRecover {
+			t.Error("a recovery that will be refused is offered")
+		}
 		word(t, "demanded", g.Recover(t.Context(), authapi.RecoverRequest{Ticket: required.Ticket, Browser: g.browser}), "recovery-refused")
 		word(t, "without a ticket", g.Recover(t.Context(), authapi.RecoverRequest{Browser: g.browser}), authapi.WordMFATicket)
 	})
@@ -837,9 +843,38 @@ func TestTheFirstLinkMakesOneAdministrator(t *testing.T) {
 		}
 		_, err = open(code, "mallory@example.org")
 		word(t, "a second time", err, authapi.WordLink)
+		_, err = g.Link(t.Context(), authapi.LinkRequest{Code: code})
+		word(t, "a look at a used link", err, authapi.WordLink)
 		if _, err := g.gate.FirstLink(t.Context()); !errors.Is(err, account.ErrAdminExists) {
 			t.Errorf("with an administrator: got %v, want ErrAdminExists", err)
 		}
+	})
+}
+
+func TestTheFirstLinkIsRefusedAtALookWhereTheCommandLineWasFaster(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		sealer, err := seal.Attach(t.Context(), d, seal.NewRing(seal.NewKey()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &person{db: d, seal: sealer, told: &told{}, audit: audit.Discard, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+		p.start(t)
+		g := newGate(t, p, false)
+		address, err := g.gate.FirstLink(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		look := func() error {
+			_, err := g.Link(t.Context(), authapi.LinkRequest{Code: address[strings.LastIndexByte(address, '/')+1:]})
+			return err
+		}
+		if err := look(); err != nil {
+			t.Fatalf("without an administrator: %v", err)
+		}
+		if _, err := p.users.BootstrapAdmin(t.Context(), "root@example.org"); err != nil {
+			t.Fatal(err)
+		}
+		word(t, "with an administrator", look(), authapi.WordLink)
 	})
 }
 

@@ -218,6 +218,13 @@ func (g *Gate) Link(ctx context.Context, r authapi.LinkRequest) (out authapi.Lin
 		}
 		return g.keepOrDrop(ctx, tx, u.ID, &out)
 	})
+	if err != nil || out.Purpose != authapi.LinkFirst {
+		return out, err
+	}
+	has, err := g.users.HasAdministrator(ctx)
+	if err == nil && has { // the command line was faster
+		return authapi.Link{}, ErrLink
+	}
 	return out, err
 }
 

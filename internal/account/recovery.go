@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"strings"
 
 	"signet/internal/db"
@@ -13,14 +14,24 @@ import (
 // RecoveryCodes is how many a user gets.
 const RecoveryCodes = 10
 
+// recoverySeed is how many random bytes make a code.
+const recoverySeed = 10
+
 // newRecoveryCodes returns codes of 80 random bits, such as "k3dm-q7xa-zz2p-w4hc".
 func newRecoveryCodes() []string {
 	codes := make([]string, RecoveryCodes)
 	for i := range codes {
-		r := strings.ToLower(rand.Text()) // 5 bits a character
-		codes[i] = r[:4] + "-" + r[4:8] + "-" + r[8:12] + "-" + r[12:16]
+		seed := make([]byte, recoverySeed)
+		_, _ = rand.Read(seed) // never fails
+		codes[i] = recoveryCode(seed)
 	}
 	return codes
+}
+
+// recoveryCode writes recoverySeed bytes as people type them.
+func recoveryCode(seed []byte) string {
+	r := strings.ToLower(base32.StdEncoding.EncodeToString(seed))
+	return r[:4] + "-" + r[4:8] + "-" + r[8:12] + "-" + r[12:16]
 }
 
 // recoveryHash is of a code as people type it: with or without hyphens, spaces and

@@ -91,9 +91,9 @@ func insertTOTP(ctx context.Context, tx *db.Tx, user string, row totpRow) error 
 		WHERE user_totp.confirmed_at IS NULL`, row.id, user, row.sealed, row.created))
 }
 
-func confirmTOTP(ctx context.Context, tx *db.Tx, id string, step int64, at time.Time) error {
+func confirmTOTP(ctx context.Context, tx *db.Tx, id string, sealed []byte, step int64, at time.Time) error {
 	return oneRow(ErrNoEnrolment)(tx.ExecContext(ctx, `
-		UPDATE user_totp SET confirmed_at = $1, last_step = $2 WHERE id = $3 AND confirmed_at IS NULL`, at, step, id))
+		UPDATE user_totp SET confirmed_at = $1, last_step = $2, secret = $3 WHERE id = $4 AND confirmed_at IS NULL`, at, step, sealed, id))
 }
 
 // useStep marks a step as used. Of several with the same one, one gets through.

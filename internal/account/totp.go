@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base32"
 	"time"
@@ -41,7 +40,8 @@ var (
 	ErrPasswordAlone = fault.Newf(fault.Conflict, "the password alone would be too short: set one of at least %d characters first", MinPassword).Named("password-alone")
 )
 
-// Enrolment is what a user sets up an authenticator app with. It is shown once.
+// Enrolment is what a user sets up an authenticator app with. Only who began it sees
+// it, and until its first code.
 type Enrolment struct {
 	URL           string   // otpauth://totp/..., for a QR code
 	Secret        string   // the same secret in base32, for typing
@@ -60,33 +60,63 @@ func totpContext(id, user string) string { return seal.Context("user_totp", "sec
 
 // BeginTOTP makes a secret and recovery codes for a user, named by id, who proved
 // themselves within 5 minutes. Nothing is asked for them before ConfirmTOTP, which must
-// follow within an hour. Beginning again replaces an enrolment that waits. issuer
-// and name label it in the app.
-func (c *Credentials) BeginTOTP(ctx context.Context, user, issuer, name string) (Enrolment, error) {
-	secret := make([]byte, totpSecret)
-	_, _ = rand.Read(secret) // never fails
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: issuer, AccountName: name, Secret: secret})
-	if err != nil {
-		return Enrolment{}, fault.New(fault.Invalid, "must not be empty").At("name")
-	}
-	e := Enrolment{URL: key.URL(), Secret: key.Secret(), RecoveryCodes: newRecoveryCodes()}
-	id := newID("otp")
-	sealed, err := c.seal.Seal(secret, totpContext(id, user))
-	if err != nil {
-		return Enrolment{}, err
-	}
+// follow within an hour. issuer and name label it in the app.
+//
+// holder is the session or the browser that begins. Where it begins again while its
+// enrolment waits, it gets that one again; the enrolment of another holder is replaced,
+// since who knows a password must not choose the secret of its owner. An empty
+// holder gets a new one each time.
+func (c *Credentials) BeginTOTP(ctx context.Context, user, issuer, name, holder string) (e Enrolment, err error) {
+	var waits enrolment
 	err = c.change(ctx, user, true, func(tx *db.Tx, u User) error {
-		at := db.Now(c.users.now())
-		if err := insertTOTP(ctx, tx, u.ID, totpRow{id: id, sealed: sealed, created: at}); err != nil {
+		row, err := findTOTP(ctx, tx, u.ID)
+		if err != nil {
 			return err
 		}
-		if err := replaceRecoveryCodes(ctx, tx, u.ID, e.RecoveryCodes, true, at); err != nil {
+		now := db.Now(c.users.now())
+		if waits, err = c.waiting(row, u.ID, holder, now); err != nil || waits.secret != nil {
 			return err
 		}
-		return c.users.record(ctx, tx, "user.totp_begin", u.ID, nil)
+		waits = newEnrolment(holder)
+		return c.keepEnrolment(ctx, tx, u.ID, waits, now)
 	})
 	if err != nil {
 		return Enrolment{}, err
+	}
+	key, err := totp.Generate(totp.GenerateOpts{Issuer: issuer, AccountName: name, Secret: waits.secret})
+	if err != nil {
+		return Enrolment{}, fault.New(fault.Invalid, "must not be empty").At("name")
+	}
+	return Enrolment{URL: key.URL(), Secret: key.Secret(), RecoveryCodes: waits.codes()}, nil
+}
+
+func (c *Credentials) keepEnrolment(ctx context.Context, tx *db.Tx, user string, e enrolment, at time.Time) error {
+	id := newID("otp")
+	sealed, err := c.seal.Seal(e.bytes(), totpContext(id, user))
+	if err != nil {
+		return err
+	}
+	if err := insertTOTP(ctx, tx, user, totpRow{id: id, sealed: sealed, created: at}); err != nil {
+		return err
+	}
+	if err := replaceRecoveryCodes(ctx, tx, user, e.codes(), true, at); err != nil {
+		return err
+	}
+	return c.users.record(ctx, tx, "user.totp_begin", user, nil)
+}
+
+// waiting returns the enrolment of a row where it is the holder's and is good still.
+func (c *Credentials) waiting(row totpRow, user, holder string, now time.Time) (enrolment, error) {
+	if row.id == "" || row.confirmed || holder == "" || now.Sub(row.created) > enrolTime {
+		return enrolment{}, nil
+	}
+	plain, err := c.seal.Open(row.sealed, totpContext(row.id, user))
+	if err != nil {
+		return enrolment{}, err
+	}
+	e, ok := readEnrolment(plain)
+	if !ok || !e.isOf(holder) {
+		return enrolment{}, nil
 	}
 	return e, nil
 }
@@ -111,8 +141,12 @@ func (c *Credentials) ConfirmTOTP(ctx context.Context, user, code string) error 
 	if err != nil {
 		return err
 	}
+	sealed, err := c.withoutSeed(row, user)
+	if err != nil {
+		return err
+	}
 	return c.change(ctx, user, false, func(tx *db.Tx, u User) error {
-		if err := confirmTOTP(ctx, tx, row.id, step, db.Now(now)); err != nil {
+		if err := confirmTOTP(ctx, tx, row.id, sealed, step, db.Now(now)); err != nil {
 			return err
 		}
 		if err := activateRecoveryCodes(ctx, tx, u.ID); err != nil {
@@ -121,6 +155,16 @@ func (c *Credentials) ConfirmTOTP(ctx context.Context, user, code string) error 
 		c.tell(ctx, tx, u, notify.TOTPAdded, "")
 		return c.users.record(ctx, tx, "user.totp_add", u.ID, nil)
 	})
+}
+
+// withoutSeed seals the secret of a row alone: recovery codes are not to be had from a
+// store and its key once they are good.
+func (c *Credentials) withoutSeed(row totpRow, user string) ([]byte, error) {
+	plain, err := c.seal.Open(row.sealed, totpContext(row.id, user))
+	if err != nil {
+		return nil, err
+	}
+	return c.seal.Seal(plain[:min(totpSecret, len(plain))], totpContext(row.id, user))
 }
 
 // CheckTOTP accepts a code of a user, named by id, once. It returns ErrCode, or
@@ -180,11 +224,11 @@ func (c *Credentials) RemoveTOTP(ctx context.Context, user string) error {
 // matchingStep returns the newest step about now that has this code, or ErrCode.
 // All are compared, so that time does not tell which one it is.
 func (c *Credentials) matchingStep(row totpRow, user, code string, now time.Time) (int64, error) {
-	secret, err := c.seal.Open(row.sealed, totpContext(row.id, user))
+	plain, err := c.seal.Open(row.sealed, totpContext(row.id, user))
 	if err != nil {
 		return 0, err
 	}
-	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
+	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(plain[:min(totpSecret, len(plain))])
 	o := totp.ValidateOpts{Period: uint(totpStep / time.Second), Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1}
 	match := int64(-1)
 	for skew := -totpSkew; skew <= totpSkew; skew++ {

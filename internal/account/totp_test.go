@@ -3,6 +3,7 @@ package account_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"signet/internal/account"
 	"signet/internal/limit"
+	"signet/internal/seal"
 )
 
 // codeAt is what the user's app shows.
@@ -30,7 +32,7 @@ func codeAt(t *testing.T, secret string, at time.Time) string {
 func (p *person) enrol(t *testing.T) account.Enrolment {
 	t.Helper()
 	ctx := p.signedIn(t.Context(), 0)
-	e, err := p.BeginTOTP(ctx, p.ID, "Signet", "alice@example.org")
+	e, err := p.BeginTOTP(ctx, p.ID, "Signet", "alice@example.org", "laptop")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +71,10 @@ func race(t *testing.T, f func() error, refusals ...error) int32 {
 func TestAppIsAskedForOnceItsFirstCodeWasSent(t *testing.T) {
 	eachPerson(t, func(t *testing.T, p *person) {
 		ctx := p.signedIn(t.Context(), 0)
-		if _, err := p.BeginTOTP(p.signedIn(t.Context(), time.Hour), p.ID, "Signet", "a"); !errors.Is(err, account.ErrStepUp) {
+		if _, err := p.BeginTOTP(p.signedIn(t.Context(), time.Hour), p.ID, "Signet", "a", "laptop"); !errors.Is(err, account.ErrStepUp) {
 			t.Errorf("stale: got %v, want ErrStepUp", err)
 		}
-		e, err := p.BeginTOTP(ctx, p.ID, "Signet", "alice@example.org")
+		e, err := p.BeginTOTP(ctx, p.ID, "Signet", "alice@example.org", "laptop")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +103,7 @@ func TestAppIsAskedForOnceItsFirstCodeWasSent(t *testing.T) {
 		if err := p.CheckTOTP(ctx, p.ID, code); !errors.Is(err, account.ErrCode) {
 			t.Errorf("the first code again: got %v, want ErrCode", err)
 		}
-		if _, err := p.BeginTOTP(ctx, p.ID, "Signet", "a"); !errors.Is(err, account.ErrTOTPExists) {
+		if _, err := p.BeginTOTP(ctx, p.ID, "Signet", "a", "laptop"); !errors.Is(err, account.ErrTOTPExists) {
 			t.Errorf("a second app: got %v, want ErrTOTPExists", err)
 		}
 		if left, err := p.CheckRecoveryCode(ctx, p.ID, e.RecoveryCodes[0]); left != 9 || err != nil {
@@ -110,9 +112,62 @@ func TestAppIsAskedForOnceItsFirstCodeWasSent(t *testing.T) {
 	})
 }
 
+func TestAnEnrolmentIsShownAgainOnlyToWhoBeganIt(t *testing.T) {
+	eachPerson(t, func(t *testing.T, p *person) {
+		begin := func(holder string) account.Enrolment {
+			t.Helper()
+			e, err := p.BeginTOTP(p.signedIn(t.Context(), 0), p.ID, "Signet", "a", holder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		first := begin("laptop")
+		if again := begin("laptop"); !reflect.DeepEqual(again, first) {
+			t.Errorf("the same session again: got %+v, want %+v", again, first)
+		}
+		if err := p.ConfirmTOTP(p.signedIn(t.Context(), 0), p.ID, "000000"); !errors.Is(err, account.ErrCode) {
+			t.Fatalf("a wrong code: got %v", err)
+		}
+		if again := begin("laptop"); !reflect.DeepEqual(again, first) {
+			t.Error("after a wrong code there is another enrolment")
+		}
+		other := begin("phone")
+		if other.Secret == first.Secret || other.RecoveryCodes[0] == first.RecoveryCodes[0] {
+			t.Error("another session sees the secret or the codes")
+		}
+		if again := begin("laptop"); again.Secret == other.Secret || again.Secret == first.Secret {
+			t.Error("an enrolment that was replaced is there again")
+		}
+		if nobodys := begin(""); nobodys.Secret == begin("").Secret {
+			t.Error("nobody's enrolment is shown again")
+		}
+		last := begin("laptop")
+		p.clock = p.clock.Add(time.Hour + time.Second)
+		if begin("laptop").Secret == last.Secret {
+			t.Error("an enrolment that is out of date is shown again")
+		}
+	})
+}
+
+func TestTheStoreForgetsTheSeedOfRecoveryCodesOnceTheyAreGood(t *testing.T) {
+	eachPerson(t, func(t *testing.T, p *person) {
+		p.enrol(t)
+		var sealed []byte
+		var id string
+		if err := p.db.SQL().QueryRowContext(t.Context(), `SELECT id, secret FROM user_totp`).Scan(&id, &sealed); err != nil {
+			t.Fatal(err)
+		}
+		plain, err := p.seal.Open(sealed, seal.Context("user_totp", "secret", id, p.ID))
+		if err != nil || len(plain) != 20 {
+			t.Errorf("got %d bytes, %v, want the 20 of the secret", len(plain), err)
+		}
+	})
+}
+
 func TestEnrolmentWaitsAnHour(t *testing.T) {
 	eachPerson(t, func(t *testing.T, p *person) {
-		e, err := p.BeginTOTP(p.signedIn(t.Context(), 0), p.ID, "Signet", "a")
+		e, err := p.BeginTOTP(p.signedIn(t.Context(), 0), p.ID, "Signet", "a", "laptop")
 		if err != nil {
 			t.Fatal(err)
 		}

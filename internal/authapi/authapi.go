@@ -154,8 +154,9 @@ type TokenResponse struct {
 type MFARequired struct {
 	Word      string   `json:"error"` // mfa_required
 	Ticket    string   `json:"mfa_ticket"`
-	Methods   []string `json:"methods"`    // of passkey, totp, recovery_code; empty where the user must set one up first; mail_code alone
-	ExpiresIn int      `json:"expires_in"` // seconds
+	Methods   []string `json:"methods"`              // of passkey, totp, recovery_code; empty where the user must set one up first; mail_code alone
+	ExpiresIn int      `json:"expires_in"`           // seconds
+	NoRecover bool     `json:"no_recover,omitempty"` // who lost every factor asks an administrator: Recover refuses
 }
 
 // NewMFARequired returns the error.
@@ -376,7 +377,8 @@ type SetMFARequest struct {
 	On bool `json:"on"`
 }
 
-// Enrolment is what an authenticator app is set up with. It is shown once.
+// Enrolment is what an authenticator app is set up with. Who began it is shown the same
+// again until its first code, for an hour.
 type Enrolment struct {
 	URL           string   `json:"url"`    // otpauth://totp/..., for a QR code
 	Secret        string   `json:"secret"` // base32, for typing

@@ -11,19 +11,42 @@ import (
 	"signet/internal/page"
 )
 
-// waiting is the sign-in that waits for a second factor, as the cookie keeps it.
-func waiting(r *http.Request) (ticket string, methods []string) {
-	ticket, rest, _ := strings.Cut(value(r, mfaCookie), ".")
-	if rest != "" {
-		methods = strings.Split(rest, "-")
+// waiting is a sign-in that waits for a second factor, as the cookie keeps it.
+type waiting struct {
+	ticket    string
+	methods   []string
+	noRecover bool // who lost every method is not offered a link
+}
+
+func waitingFor(m *authapi.MFARequired) waiting { return waiting{m.Ticket, m.Methods, m.NoRecover} }
+
+// noRecover is the cookie's word for it.
+const noRecover = "no"
+
+func (s waiting) String() string {
+	text := s.ticket + "." + strings.Join(s.methods, "-")
+	if s.noRecover {
+		text += "." + noRecover
 	}
-	return ticket, methods
+	return text
+}
+
+// waitingOf returns the sign-in that waits in this browser; zero where none does.
+func waitingOf(r *http.Request) (s waiting) {
+	parts := strings.SplitN(value(r, mfaCookie), ".", 3)
+	s.ticket = parts[0]
+	if len(parts) > 1 && parts[1] != "" {
+		s.methods = strings.Split(parts[1], "-")
+	}
+	s.noRecover = len(parts) > 2 && parts[2] == noRecover
+	return s
 }
 
 type factorPage struct {
-	Flow    flow
-	Method  string
-	Methods []string
+	Flow      flow
+	Method    string
+	Methods   []string
+	NoRecover bool
 }
 
 // showFactor is GET /login/factor?method: the second factor, by the method that was
@@ -37,17 +60,17 @@ func (l *Login) showFactor(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (l *Login) renderFactor(w http.ResponseWriter, r *http.Request, f flow, method string, refused error) error {
-	ticket, methods := waiting(r)
-	if ticket == "" {
+	s := waitingOf(r)
+	if s.ticket == "" {
 		return seeOther(w, r, f.To("/login"))
 	}
-	if len(methods) == 0 {
+	if len(s.methods) == 0 {
 		return seeOther(w, r, f.To("/login/enrol"))
 	}
-	if !slices.Contains(methods, method) {
-		method = methods[0]
+	if !slices.Contains(s.methods, method) {
+		method = s.methods[0]
 	}
-	v := page.View{Data: factorPage{f, method, methods}, App: f.App}
+	v := page.View{Data: factorPage{f, method, s.methods, s.noRecover}, App: f.App}
 	if method == authapi.MethodPasskey {
 		v.Script = []string{"passkey.js"}
 	}
@@ -60,7 +83,7 @@ func (l *Login) factor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ticket, _ := waiting(r)
+	ticket := waitingOf(r).ticket
 	method := r.PostFormValue("method")
 	q := authapi.MFARequest{Ticket: ticket, Method: method, Code: r.PostFormValue("code"), Browser: l.browser(r)}
 	if method == authapi.MethodPasskey {
@@ -91,7 +114,7 @@ func (l *Login) factorRefused(w http.ResponseWriter, r *http.Request, f flow, er
 
 // beginFactorPasskey is POST /login/factor/passkey/begin, asked by the page's script.
 func (l *Login) beginFactorPasskey(w http.ResponseWriter, r *http.Request) error {
-	ticket, _ := waiting(r)
+	ticket := waitingOf(r).ticket
 	c, err := l.accounts.BeginPasskey(r.Context(), authapi.BeginPasskeyRequest{Ticket: ticket, Browser: l.browser(r)})
 	return l.answerChallenge(w, r, c, err)
 }
@@ -101,6 +124,7 @@ type enrolPage struct {
 	QR     template.HTML
 	Secret string
 	Codes  []string
+	Kept   bool   // the box beside them was ticked
 	Form   string // where it is sent
 	Cancel string
 }
@@ -114,27 +138,27 @@ func (l *Login) showEnrol(w http.ResponseWriter, r *http.Request) error {
 	return l.renderEnrol(w, r, f, nil)
 }
 
-// enrolAgain shows the page again without the secret, which is in the app already.
-func (l *Login) enrolAgain(w http.ResponseWriter, r *http.Request, f flow, refused error) error {
-	d := enrolPage{Flow: f, Form: f.To("/login/enrol"), Cancel: f.To("/login/enrol")}
-	return l.show(w, r, "enrol", page.View{Data: d, App: f.App}, refused)
-}
-
-// renderEnrol shows a new secret each time: the one that waits is not told again.
+// renderEnrol shows the secret that waits in this browser. Where the first code was
+// refused and the secret cannot be shown any more, the app has it already: the page asks
+// for the code alone.
 func (l *Login) renderEnrol(w http.ResponseWriter, r *http.Request, f flow, refused error) error {
-	ticket, _ := waiting(r)
+	ticket := waitingOf(r).ticket
 	if ticket == "" {
 		return seeOther(w, r, f.To("/login"))
 	}
+	d := enrolPage{Flow: f, Kept: r.PostFormValue("kept") != "", Form: f.To("/login/enrol"), Cancel: f.To("/login")}
 	e, err := l.accounts.EnrolFactor(r.Context(), authapi.EnrolFactorRequest{Ticket: ticket, Browser: l.browser(r)})
-	if err != nil {
+	switch {
+	case err == nil:
+		if d.QR, err = qrCode(e.URL); err != nil {
+			return err
+		}
+		d.Secret, d.Codes = e.Secret, e.RecoveryCodes
+	case refused != nil:
+		d.Cancel = f.To("/login/enrol")
+	default:
 		return l.factorRefused(w, r, f, err, func() error { return err })
 	}
-	picture, err := qrCode(e.URL)
-	if err != nil {
-		return err
-	}
-	d := enrolPage{Flow: f, QR: picture, Secret: e.Secret, Codes: e.RecoveryCodes, Form: f.To("/login/enrol"), Cancel: f.To("/login")}
 	return l.show(w, r, "enrol", page.View{Data: d, App: f.App}, refused)
 }
 
@@ -144,12 +168,12 @@ func (l *Login) enrol(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ticket, _ := waiting(r)
+	ticket := waitingOf(r).ticket
 	res, err := l.accounts.MFA(r.Context(), authapi.MFARequest{
 		Ticket: ticket, Method: authapi.MethodTOTP, Code: r.PostFormValue("code"), Browser: l.browser(r),
 	})
 	if err != nil {
-		return l.factorRefused(w, r, f, err, func() error { return l.enrolAgain(w, r, f, err) })
+		return l.factorRefused(w, r, f, err, func() error { return l.renderEnrol(w, r, f, err) })
 	}
 	return l.finish(w, r, f, res, "")
 }
@@ -160,7 +184,7 @@ func (l *Login) showRecover(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if ticket, _ := waiting(r); ticket == "" {
+	if waitingOf(r).ticket == "" {
 		return seeOther(w, r, f.To("/login"))
 	}
 	return l.show(w, r, "recover", page.View{Data: f, App: f.App}, nil)
@@ -172,7 +196,7 @@ func (l *Login) recover(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ticket, _ := waiting(r)
+	ticket := waitingOf(r).ticket
 	err = l.accounts.Recover(r.Context(), authapi.RecoverRequest{Ticket: ticket, Locale: l.site.TextsOf(r).Tag.String(), Browser: l.browser(r)})
 	if err != nil {
 		return l.factorRefused(w, r, f, err, func() error {

@@ -79,25 +79,29 @@ func (l *Login) showApp(w http.ResponseWriter, r *http.Request) error {
 	return l.renderApp(w, r, nil)
 }
 
-// renderApp shows a new secret each time.
+// renderApp shows the secret that waits in this session. Where the first code was
+// refused and the secret cannot be shown any more, the app has it already: the page asks
+// for the code alone.
 func (l *Login) renderApp(w http.ResponseWriter, r *http.Request, refused error) error {
+	d := enrolPage{Kept: r.PostFormValue("kept") != "", Form: "/account/security/app", Cancel: "/account/security"}
 	e, err := l.accounts.BeginTOTP(r.Context())
-	if err != nil {
+	switch {
+	case err == nil:
+		if d.QR, err = qrCode(e.URL); err != nil {
+			return err
+		}
+		d.Secret, d.Codes = e.Secret, e.RecoveryCodes
+	case refused != nil:
+		d.Cancel = d.Form
+	default:
 		return l.refused(err, func() error { return l.renderSecurity(w, r, err) })
 	}
-	picture, err := qrCode(e.URL)
-	if err != nil {
-		return err
-	}
-	d := enrolPage{QR: picture, Secret: e.Secret, Codes: e.RecoveryCodes, Form: "/account/security/app", Cancel: "/account/security"}
 	return l.render(w, r, "app", d, refused)
 }
 
 func (l *Login) confirmApp(w http.ResponseWriter, r *http.Request) error {
 	if err := l.accounts.ConfirmTOTP(r.Context(), authapi.CodeRequest{Code: r.PostFormValue("code")}); err != nil {
-		// The secret is in the app already, and is not told again.
-		again := enrolPage{Form: "/account/security/app", Cancel: "/account/security/app"}
-		return l.refused(err, func() error { return l.render(w, r, "app", again, err) })
+		return l.refused(err, func() error { return l.renderApp(w, r, err) })
 	}
 	return seeOther(w, r, "/account/security?done=app")
 }

@@ -128,7 +128,7 @@ func assertion(r *http.Request) []byte {
 // page again with what was refused.
 func (l *Login) unfinished(w http.ResponseWriter, r *http.Request, f flow, err error, again func(error) error) error {
 	if mfa, ok := errors.AsType[*authapi.MFARequired](err); ok {
-		set(w, mfaCookie, mfa.Ticket+"."+strings.Join(mfa.Methods, "-"), time.Duration(mfa.ExpiresIn)*time.Second)
+		set(w, mfaCookie, waitingFor(mfa).String(), time.Duration(mfa.ExpiresIn)*time.Second)
 		if len(mfa.Methods) == 0 {
 			return seeOther(w, r, f.To("/login/enrol"))
 		}

@@ -310,18 +310,6 @@ func TestHostileNamesAreTextEverywhere(t *testing.T) {
 	}
 }
 
-func TestARoleThatDemandsASecondFactorIsMetByASetupLink(t *testing.T) {
-	d := newDev(t)
-	a := d.admin(t)
-	a.does("/console/roles/new", "name", "careful", "permission", "users:read", "mfa", "1")
-	id, _, _ := strings.Cut(strings.TrimPrefix(a.does("/console/users/new", "email", "alice@signet.test", "role", "careful"), "/console/users/"), "?")
-	link := secretOf(t, string(a.Post("/console/users/"+id+"/setup-link").Body))
-	res := d.agent(t).Post(strings.TrimPrefix(link, d.Origin))
-	if to := res.Header.Get("Location"); res.Status != http.StatusSeeOther || !strings.HasPrefix(to, "/login/enrol") {
-		t.Errorf("got %d to %q, want 303 to set up a second factor", res.Status, to)
-	}
-}
-
 func TestWhatCouldLockSomebodyOutAsksForAFreshSignIn(t *testing.T) {
 	d := newDev(t)
 	id, _ := d.admin(t).newUser("alice@signet.test", "Alice")

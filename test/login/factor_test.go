@@ -2,6 +2,8 @@ package login_test
 
 import (
 	"testing"
+
+	"signet/test/browser"
 )
 
 // authenticatorApp is setting one up, and signing in with it.
@@ -10,6 +12,8 @@ func authenticatorApp(t *testing.T, w *world) {
 	w.home(b, p)
 	b.Go(w.origin + "/account/security/app")
 	w.look(b, "app")
+	wrongFirstCode(t, b)
+	w.look(b, "app-wrong")
 	phone, recovery := w.setUpApp(t, b)
 	w.look(b, "security-app")
 	w.signOut(b)
@@ -57,6 +61,22 @@ func authenticatorApp(t *testing.T, w *world) {
 	b.Sees("The code is wrong, or has been used before.")
 
 	lostEverything(t, w, p)
+}
+
+// wrongFirstCode is a slip of the fingers at the page that sets up an app: it shows
+// what it showed.
+func wrongFirstCode(t *testing.T, b *browser.Tab) {
+	t.Helper()
+	const shown = `[...document.querySelectorAll(".secret, .codes, .qr")].map(e => e.outerHTML).join()`
+	before := browser.Value[string](b, shown)
+	a := &app{secret: browser.Value[string](b, `document.querySelector(".secret").innerText`)}
+	b.Fill("Code", a.wrong(t))
+	b.Tick("I have kept the recovery codes")
+	b.Press("Turn on")
+	b.Sees("The code is wrong, or has been used before.")
+	if after := browser.Value[string](b, shown); after != before {
+		t.Errorf("after a wrong code the page shows something else: %.200s", after)
+	}
 }
 
 // lostEverything is the mailed way around second factors, which waits.
