@@ -14,6 +14,7 @@ var flows = []struct {
 	{"authenticator app", authenticatorApp},
 	{"passkey", passkey},
 	{"passkey that the browser offers", conditional},
+	{"passkey of a device that comes later", conditionalLater},
 	{"passkey beside the password", passkeyAsFactor},
 	{"passkey answer that is sent again", replay},
 	{"GitHub", gitHub},

@@ -83,6 +83,25 @@ func conditional(t *testing.T, w *world) {
 	b.Sees(p.email)
 }
 
+// conditionalLater is a passkey that comes after the page has loaded, with its device or
+// to one that is there: it is offered where somebody goes to the field.
+func conditionalLater(t *testing.T, w *world) {
+	p := w.person(t)
+	b := w.browser.Stranger(t)
+	w.home(b, p)
+	a := w.addPasskey(t, b)
+	for _, takeAway := range []func() (giveBack func()){a.Unplug, a.Empty} {
+		giveBack := takeAway()
+		w.signOut(b)
+		b.Go(w.origin + "/login?next=/account/sessions")
+		b.Sees("Sign in with a passkey") // the page's script runs
+		b.Fill("Password", "x")
+		giveBack()
+		b.Fill("E-mail address", p.email)
+		b.At(w.origin + "/account/sessions")
+	}
+}
+
 // passkeyAsFactor is a password that needs a passkey beside it.
 func passkeyAsFactor(t *testing.T, w *world) {
 	b, p := w.tab(t), w.person(t)
