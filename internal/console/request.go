@@ -175,7 +175,7 @@ func (q *request) nav() []page.Item {
 		}
 	}
 	for i := range all {
-		path := q.URL.Path
+		path := strings.Replace(q.URL.Path, "/console/service-keys", "/console/tokens", 1)
 		all[i].Current = path == all[i].Href || i > 0 && all[i].Href != "" && strings.HasPrefix(path, all[i].Href+"/")
 	}
 	return append(all, page.Item{Text: q.t("console.nav.you")}, page.Item{Href: "/account", Text: q.t("console.nav.account")})

@@ -48,10 +48,11 @@ type chart struct {
 }
 
 type chartDay struct {
-	Label string
-	X     int
-	Parts []chartPart // from the ground up
-	Total int
+	Label     string
+	X, Middle int
+	Top       float64     // of the number above the bar
+	Parts     []chartPart // from the ground up
+	Total     int
 	authroute.Counts
 }
 
@@ -60,10 +61,13 @@ type chartPart struct {
 	Y, H   float64
 }
 
-// chartHeight is the height of the highest bar, and barStep the distance of two.
+// chartHeight is the height of the highest bar, barWidth its width, barStep the distance
+// of two, and barGap that of a bar and the number above it.
 const (
 	chartHeight = 100.0
+	barWidth    = 32
 	barStep     = 40
+	barGap      = 4
 )
 
 func (c *Console) chart(q *request) (chart, error) {
@@ -77,7 +81,7 @@ func (c *Console) chart(q *request) (chart, error) {
 			return chart{}, err
 		}
 		n := counts.Total()
-		all.Days = append(all.Days, chartDay{Label: from.Format("01-02"), X: i * barStep, Total: n, Counts: counts})
+		all.Days = append(all.Days, chartDay{Label: from.Format("01-02"), X: i * barStep, Middle: i*barStep + barWidth/2, Total: n, Counts: counts})
 		all.Total += n
 		highest = max(highest, n)
 	}
@@ -91,6 +95,7 @@ func (c *Console) chart(q *request) (chart, error) {
 				d.Parts = append(d.Parts, chartPart{r, y, h})
 			}
 		}
+		d.Top = y - barGap
 	}
 	return all, nil
 }

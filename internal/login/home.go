@@ -98,8 +98,11 @@ func (l *Login) nav(r *http.Request, s authapi.Session) []page.Item {
 		{Href: "/account/tokens", Text: t.T("nav.tokens")},
 		{Href: "/account/activity", Text: t.T("nav.activity")},
 	}
+	path := r.URL.Path
+	if what, ok := removals[r.PathValue("kind")]; ok {
+		path = what.back
+	}
 	for i := range all {
-		path := r.URL.Path
 		all[i].Current = path == all[i].Href || i > 0 && strings.HasPrefix(path, all[i].Href+"/")
 	}
 	if s.Ticket != nil && len(s.Ticket.Permissions) > 0 {

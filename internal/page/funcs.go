@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"html/template"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"signet/internal/locale"
 )
@@ -15,12 +17,13 @@ import (
 //	n ID COUNT ...        the text for a number of things
 //	ago TIME              a <time> that says it in words, with the exact time as its title
 //	date TIME             the exact time, in UTC
+//	cap ID                the text, with a capital at its begin
 //	plain STRING          what a person wrote, with what could deceive the eye made visible
 //	asset NAME            the address of a style or script
 //	dict NAME VALUE ...   a map, for parts
 func (s *Site) funcs(texts *locale.Texts) template.FuncMap {
 	return template.FuncMap{
-		"t": texts.T, "n": texts.N, "plain": locale.Plain, "asset": s.assets.path, "dict": dict,
+		"t": texts.T, "n": texts.N, "cap": func(id string) string { return capital(texts.T(id)) }, "plain": locale.Plain, "asset": s.assets.path, "dict": dict,
 		"ago": func(at time.Time) template.HTML { return s.ago(texts, at) },
 		"date": func(at time.Time) string {
 			if at.IsZero() {
@@ -29,6 +32,12 @@ func (s *Site) funcs(texts *locale.Texts) template.FuncMap {
 			return at.UTC().Format("2006-01-02 15:04 UTC")
 		},
 	}
+}
+
+// capital begins a text as a heading does.
+func capital(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
 }
 
 func (s *Site) ago(texts *locale.Texts, at time.Time) template.HTML {
