@@ -130,7 +130,7 @@ func (n *Installation) Start() *Instance {
 }
 
 // StartSplit starts two instances that are one to people: accounts and mail in the
-// first, the pages in the second, which asks the first by HTTP with a service key.
+// first, all pages in the second, which asks the first by HTTP with a service key.
 // Only a store that several instances share can have that.
 func (n *Installation) StartSplit() (accounts, pages *Instance) {
 	n.t.Helper()
@@ -143,7 +143,7 @@ func (n *Installation) StartSplit() (accounts, pages *Instance) {
 	accounts, pages = n.instance(accountsBase), n.instance(pagesBase)
 	accounts.args = append(accounts.args, "--roles", "account,token,policy")
 	accounts.env = append(accounts.env, "SIGNET_SERVER_ORIGIN="+pages.Origin)
-	pages.args = append(pages.args, "--roles", "login,token")
+	pages.args = append(pages.args, "--roles", "login,token,console")
 	pages.env = append(pages.env,
 		"SIGNET_LOGIN_ACCOUNT_URL=http://"+loopback(accountsBase+internalPort), "SIGNET_LOGIN_ACCOUNT_KEY="+out.Key)
 	accounts.start()
