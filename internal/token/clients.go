@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -154,6 +155,10 @@ type Accounts interface {
 type ClientOptions struct {
 	// Catalogue lists every permission: a scope of that name opens what it opens.
 	Catalogue []ticket.Permission
+	Issuer    string         // what client assertions are for
+	Once      Once           // of AssertionSpace; nil where no client authenticates with one
+	Getter    Getter         // of the keys of clients; nil where none authenticates
+	ClientCAs *x509.CertPool // who may issue certificates of clients; nil is nobody
 	Now       func() time.Time
 }
 
@@ -163,11 +168,15 @@ type Clients struct {
 	accounts Accounts
 	audit    Auditor
 	options  ClientOptions
+	remote   remoteKeys
 }
 
 // NewClients returns the clients kept in d.
 func NewClients(d *db.DB, accounts Accounts, a Auditor, o ClientOptions) *Clients {
-	return &Clients{db: d, accounts: accounts, audit: a, options: o}
+	return &Clients{
+		db: d, accounts: accounts, audit: a, options: o,
+		remote: remoteKeys{get: o.Getter, now: o.Now, byURI: map[string]heldKeys{}},
+	}
 }
 
 // NewClient is what a client is created from. What is empty is as [Client] says, or its

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"reflect"
 	"time"
 
@@ -117,15 +118,17 @@ func (s *Clients) Authenticate(ctx context.Context, id, secret string) (Client, 
 	hash := seal.SecretHash(secret)
 	var c Client
 	err := s.db.View(ctx, func(tx *db.Tx) error {
-		kept, err := secretsOf(ctx, tx, id)
-		if err != nil {
+		found, kept, err := findProving(ctx, tx, id)
+		switch {
+		case errors.Is(err, ErrNoClient):
+			return ErrSecret
+		case err != nil:
 			return err
-		}
-		if !kept.has(hash, s.options.Now()) {
+		case !found.Auth.hasSecret() || !kept.has(hash, s.options.Now()):
 			return ErrSecret
 		}
-		c, err = findClient(ctx, tx, id, "")
-		return err
+		c = found
+		return nil
 	})
 	return c, err
 }

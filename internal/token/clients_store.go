@@ -9,8 +9,10 @@ import (
 	"signet/internal/db"
 )
 
-const clientColumns = `SELECT id, account_id, name, redirect_uris, audiences, token_format, created_at, disabled_at, backchannel_logout_uri,
-	auth_method, grants, scopes, post_logout_redirect_uris, jwks, jwks_uri, tls_subject, consent, dpop, mtls, old_secret_until FROM oauth_clients`
+const clientFields = `id, account_id, name, redirect_uris, audiences, token_format, created_at, disabled_at, backchannel_logout_uri,
+	auth_method, grants, scopes, post_logout_redirect_uris, jwks, jwks_uri, tls_subject, consent, dpop, mtls, old_secret_until`
+
+const clientColumns = `SELECT ` + clientFields + ` FROM oauth_clients`
 
 // insertClient adds a client. It returns ErrClientTaken where the id is another's.
 func insertClient(ctx context.Context, tx *db.Tx, c Client, hash []byte) error {
@@ -101,12 +103,15 @@ func selectClients(ctx context.Context, tx *db.Tx, account string) ([]Client, er
 	return all, rows.Err()
 }
 
-func scanClient(row interface{ Scan(into ...any) error }) (Client, error) {
+// scanClient reads clientFields, and what more was asked for.
+func scanClient(row interface{ Scan(into ...any) error }, more ...any) (Client, error) {
 	var c Client
 	var redirects, audiences, grants, scopes, leaves db.JSON[[]string]
 	var disabled, old sql.NullTime
-	err := row.Scan(&c.ID, &c.Account, &c.Name, &redirects, &audiences, &c.Format, &c.Created, &disabled, &c.LogoutURI,
-		&c.Auth, &grants, &scopes, &leaves, &c.JWKS, &c.JWKSURI, &c.TLSSubject, &c.Consent, &c.Policy.DPoP, &c.Policy.MTLS, &old)
+	err := row.Scan(append([]any{
+		&c.ID, &c.Account, &c.Name, &redirects, &audiences, &c.Format, &c.Created, &disabled, &c.LogoutURI,
+		&c.Auth, &grants, &scopes, &leaves, &c.JWKS, &c.JWKSURI, &c.TLSSubject, &c.Consent, &c.Policy.DPoP, &c.Policy.MTLS, &old,
+	}, more...)...)
 	c.Redirects, c.Audiences, c.Grants, c.Scopes, c.PostLogoutRedirects = redirects.V, audiences.V, grants.V, scopes.V, leaves.V
 	c.Created, c.Disabled, c.OldSecretUntil = c.Created.UTC(), db.Time(disabled), db.Time(old)
 	c.blank()
@@ -136,18 +141,16 @@ func findActing(ctx context.Context, tx *db.Tx, id string) (Client, error) {
 	return c, err
 }
 
-// secretsOf returns the secrets of a client that may act, of which it has at least one.
-func secretsOf(ctx context.Context, tx *db.Tx, id string) (s secrets, err error) {
-	var until sql.NullTime
-	err = tx.QueryRowContext(ctx, `
-		SELECT c.secret_hash, c.old_secret_hash, c.old_secret_until FROM oauth_clients c JOIN accounts a ON a.id = c.account_id
-		WHERE c.id = $1 AND c.disabled_at IS NULL AND a.disabled_at IS NULL AND c.secret_hash IS NOT NULL`, id).
-		Scan(&s.hash, &s.old, &until)
-	s.oldUntil = db.Time(until)
+// findProving is findActing, with the secrets of the client.
+func findProving(ctx context.Context, tx *db.Tx, id string) (c Client, kept secrets, err error) {
+	c, err = scanClient(tx.QueryRowContext(ctx, `SELECT `+clientFields+`, secret_hash, old_secret_hash FROM oauth_clients
+		WHERE id = $1 AND disabled_at IS NULL AND account_id IN (SELECT a.id FROM accounts a WHERE a.disabled_at IS NULL)`, id),
+		&kept.hash, &kept.old)
+	kept.oldUntil = c.OldSecretUntil
 	if errors.Is(err, sql.ErrNoRows) {
-		return s, ErrSecret
+		return c, kept, ErrNoClient
 	}
-	return s, err
+	return c, kept, err
 }
 
 // servesAccount reports whether apps of one account are there for who acts in another:
