@@ -24,6 +24,7 @@ import (
 	"signet/internal/locale"
 	"signet/internal/node"
 	"signet/internal/notify"
+	"signet/internal/once"
 	"signet/internal/ops"
 	"signet/internal/page"
 	"signet/internal/push"
@@ -58,6 +59,7 @@ type App struct {
 	Texts       *locale.Bundle
 	Post        *notify.Post
 
+	guard       *once.Guard // of a running instance
 	flush       func()
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
@@ -180,7 +182,9 @@ func (a *App) build() error {
 		Publish: a.keysChanged, Now: now,
 	})
 	a.Tokens = token.New(a.DB, a.Seal, a.Bus, a.Audit, token.Options{Issuer: a.Config.Server.Origin, Now: now})
-	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, token.ClientOptions{Catalogue: Permissions(), Now: now})
+	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, token.ClientOptions{
+		Catalogue: Permissions(), Issuer: a.Config.Server.Origin, Once: takes{a}, Getter: post, Now: now,
+	})
 	a.Codes = token.NewCodes(a.DB, a.Tokens, token.CodeOptions{People: sessionPeople{a}, Audit: a.Audit, Post: post, Now: now})
 	return a.buildGate()
 }

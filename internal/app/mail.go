@@ -12,16 +12,7 @@ import (
 
 	"signet/internal/authroute"
 	"signet/internal/config"
-	"signet/internal/db"
-	"signet/internal/lease"
-	"signet/internal/once"
-	"signet/internal/ops"
 )
-
-// proofCap is how many proofs of the last minutes are remembered at most: 5,000
-// mails a second for the ten minutes that a proof can be valid. Beyond it proofs
-// are not judged, but no mail is refused.
-const proofCap = 3_000_000
 
 // mail is what judges mail in a running instance.
 type mail struct {
@@ -33,15 +24,12 @@ type mail struct {
 func (a *App) newMail(ctx context.Context, in *instance) (*mail, error) {
 	c, now := a.Config.Authroute, time.Now
 	m := &mail{}
-	guard, err := a.newGuard(ctx, in)
-	if err != nil {
-		return nil, err
-	}
 	dns := authroute.NewResolver(authroute.ResolverConfig{Server: resolver(c.DNS), Timeout: c.DNS.Timeout.D()}, a.mailMetrics)
 	verifier := authroute.NewVerifier(authroute.VerifierConfig{
 		Window: c.Window.D(), Audiences: c.Audiences, TrustedRelays: config.Prefixes(c.TrustedRelays),
 		ExemptClients: config.Prefixes(c.ExemptClients), ExemptSenders: c.ExemptSenders,
-	}, a.Domains, a.Bypass, a.Keys, dns, authroute.NewReplay(guard, c.Window.D(), now))
+	}, a.Domains, a.Bypass, a.Keys, dns, authroute.NewReplay(a.guard, c.Window.D(), now))
+	var err error
 	m.verdicts, err = authroute.NewVerdicts(a.DB, a.Audit, a.mailMetrics, authroute.VerdictsConfig{
 		CounterFile: filepath.Join(a.Config.Server.DataDir, "verdicts.count"),
 		Keep:        c.KeepVerdicts.D(), KeepNone: c.KeepNone.D(), Drain: a.Config.Server.Drain.D(),
@@ -61,41 +49,6 @@ func (a *App) newMail(ctx context.Context, in *instance) (*mail, error) {
 		}
 	}
 	return m, nil
-}
-
-// newGuard returns the guard of one-time values: in Redis where one is configured,
-// else where the one instance of a SQLite store writes them fastest, or in the
-// database that several share. All of them know the values after a restart too.
-func (a *App) newGuard(ctx context.Context, in *instance) (*once.Guard, error) {
-	// One key alone must not take the room of all others.
-	space := once.Space{Name: authroute.ReplaySpace, Cap: proofCap, Quota: proofCap / 10}
-	url := a.Config.Redis.URL.Reveal()
-	if url == "" && a.DB.Dialect() == db.SQLite {
-		file, err := once.OpenFile(ctx, a.DB, filepath.Join(a.Config.Server.DataDir, "once"))
-		if err != nil {
-			return nil, fmt.Errorf("replay store: %w", err)
-		}
-		in.workers = append(in.workers, file.Run)
-		in.closers = append(in.closers, file.Close)
-		return once.New(a.DB, file, nil, space), nil
-	}
-	sql := once.NewSQL(a.DB)
-	in.workers = append(in.workers, sql.Run)
-	if url == "" {
-		return once.New(a.DB, sql, nil, space), nil
-	}
-	r, err := once.OpenRedis(ctx, url, "signet:")
-	if err != nil {
-		return nil, fmt.Errorf("redis.url: %w", err)
-	}
-	in.checks = append(in.checks, ops.Check{Name: "redis", Run: func(ctx context.Context) error { _, err := r.Birth(ctx); return err }})
-	guard := once.New(a.DB, r, sql, space)
-	leases := lease.New(a.DB, a.name())
-	in.workers = append(in.workers, func(ctx context.Context) error {
-		defer func() { _ = r.Close() }() // nothing was promised on it
-		return leases.Hold(ctx, "once.watch", func(ctx context.Context, _ int64) error { return guard.Watch(ctx) })
-	})
-	return guard, nil
 }
 
 // openPolicy binds the policy service's listeners; they are doors.

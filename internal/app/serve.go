@@ -95,6 +95,11 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 	observe := ops.NewHTTP(a.metrics)
 	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run, a.Limits.Run, a.Post.Run)
 	in.checks = append(in.checks, ops.Check{Name: "database", Run: a.DB.Ping})
+	if roles.has(PolicyRole, AccountRole, ConsoleRole, TokenRole) {
+		if a.guard, err = a.newGuard(ctx, in); err != nil {
+			return in, err
+		}
+	}
 	var m *mail
 	if roles.has(PolicyRole, AccountRole, ConsoleRole) {
 		if m, err = a.newMail(ctx, in); err != nil {

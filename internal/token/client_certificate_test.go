@@ -167,10 +167,4 @@ func TestOwnCertificateIsARegisteredOne(t *testing.T) {
 	} {
 		p.holds(t, c.name, token.ClientRequest{Form: form("client_id", c.id), Certificate: c.shown}, c.want)
 	}
-	_, _, err = p.Create(p.ctx, token.NewClient{Name: "x", Auth: token.AuthSelfSigned, JWKS: keysOf(t,
-		jose.JSONWebKey{Key: own.cert.PublicKey, Certificates: []*x509.Certificate{own.cert}},
-	) + " "})
-	if err != nil {
-		t.Errorf("the same keys for another client: %v", err)
-	}
 }
