@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"signet/resource"
 )
 
 // Browsers take cookies with the prefix __Host- only from this very host, by https or
@@ -31,16 +33,17 @@ var files embed.FS
 type app struct {
 	config
 
-	tokens   *verifier
+	guard    *resource.Guard // checks Signet's tokens
 	sessions *sessions
 	page     *template.Template
 }
 
-func newApp(c config) *app {
+func newApp(c config) (*app, error) {
+	guard, err := resource.Protect(c.issuer, c.audience, resource.Keys(c.signet+"/jwks"), resource.Clock(c.now))
 	return &app{
-		config: c, tokens: newVerifier(c.issuer, c.signet+"/jwks", c.now), sessions: newSessions(c.now),
+		config: c, guard: guard, sessions: newSessions(c.now),
 		page: template.Must(template.ParseFS(files, "page.html")),
-	}
+	}, err
 }
 
 func (a *app) routes() http.Handler {
@@ -152,13 +155,13 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 // where the answer is not 200.
 func (a *app) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	sid, err := a.tokens.logout(r.Context(), r.PostFormValue("logout_token"), a.clientID)
-	if err != nil {
+	ended, err := a.guard.Logout(r.Context(), r.PostFormValue("logout_token"), a.clientID)
+	if err != nil || ended.Session == "" {
 		log.Printf("logout token refused: %v", err)
 		http.Error(w, "logout_token is not valid", http.StatusBadRequest)
 		return
 	}
-	a.sessions.endSignet(sid)
+	a.sessions.endSignet(ended.Session)
 }
 
 func setCookie(w http.ResponseWriter, name, value string, life time.Duration) {

@@ -50,7 +50,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{d: dbtest.SQLite(t)}
-	if _, err := w.d.SQL().ExecContext(t.Context(), `INSERT INTO accounts (id, name, kind, created_at) VALUES ('acme', 'acme', 'tenant', $1)`, start); err != nil {
+	if _, err := w.d.SQL().ExecContext(t.Context(), `INSERT INTO accounts (id, name, kind, created_at) VALUES ('acme', 'acme', 'tenant', $1)`, time.Now().UTC()); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
@@ -75,10 +75,13 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.app = newApp(config{
+	w.app, err = newApp(config{
 		signet: signet.URL, issuer: signet.URL, clientID: c.ID, secret: secret, audience: c.ID,
 		origin: "http://app.localhost:8081", now: time.Now,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.hello = w.app.routes()
 	return w
 }

@@ -1,10 +1,9 @@
 // Command hello is a small app that signs its users in at Signet. It shows all that an
-// app has to do, with the standard library only:
+// app has to do, with the standard library and Signet's package resource:
 //
 //   - app.go       its pages, and the four addresses that matter: /login, /callback,
 //     /logout and /backchannel-logout
 //   - signet.go    what it asks Signet: one request
-//   - verify.go    how it checks Signet's tokens
 //   - sessions.go  who is signed in here
 //
 // The guide is docs/APPS.md.
@@ -36,8 +35,12 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	a, err := newApp(c)
+	if err != nil {
+		return err
+	}
 	server := &http.Server{
-		Addr: listen, Handler: newApp(c).routes(),
+		Addr: listen, Handler: a.routes(),
 		ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 	}
 	log.Printf("hello is at %s", c.origin)

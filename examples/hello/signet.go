@@ -27,16 +27,19 @@ func (a *app) signIn(r *http.Request, code, verifier string) (session, error) {
 	if err != nil {
 		return session{}, err
 	}
-	c, err := a.tokens.access(r.Context(), token, a.audience)
+	c, err := a.guard.Access(r.Context(), token)
 	if err != nil {
 		return session{}, err
+	}
+	if c.Session == "" {
+		return session{}, errors.New("the access token is of no session")
 	}
 	if c.Client != a.clientID {
 		return session{}, errors.New("the access token is another client's")
 	}
 	return session{
 		User: c.Subject, Account: c.Account, Roles: roles, Permissions: c.Permissions,
-		AMR: c.AMR, ACR: c.ACR, AuthTime: time.Unix(c.AuthTime, 0).UTC(), sid: c.Session,
+		AMR: c.AMR, ACR: c.ACR, AuthTime: c.AuthTime, sid: c.Session,
 	}, nil
 }
 

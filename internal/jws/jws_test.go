@@ -86,13 +86,13 @@ func TestTokensOfTheOracleVerifyAndOthersDoNot(t *testing.T) {
 
 func TestMembersAreReadByNameAndType(t *testing.T) {
 	o, ok := jws.ParseObject(`{"text":"a\u00e9","empty":"","null":null,"number":7,"float":7.0,"exponent":7e3,"large":999999999999,"negative":-7,"zero":0,
-		"list":["a","b"],"none":[],"nulls":[null],"numbers":[1],"object":{"a":"b"},"Case":"x","aud":["a"],"scope":"a b"}`)
+		"list":["a","b"],"none":[],"nulls":[null],"numbers":[1],"object":{"a":"b"},"objects":[{},{"a":"b"}],"Case":"x","aud":["a"],"scope":"a b"}`)
 	if !ok {
 		t.Fatal("not read")
 	}
 	r := o.Read()
 	if r.Text("text") != "aé" || strings.Join(r.List("list"), " ") != "a b" || r.List("none") != nil || !r.Time("number").Equal(time.Unix(7, 0)) ||
-		r.OptionalText("absent") != "" || !r.OptionalTime("absent").IsZero() || r.OptionalList("absent") != nil ||
+		r.Objects("objects")[1].Read().Text("a") != "b" || r.OptionalText("absent") != "" || !r.OptionalTime("absent").IsZero() || r.OptionalList("absent") != nil ||
 		r.Audience()[0] != "a" || len(r.Scopes()) != 2 || r.Object("object").Read().Text("a") != "b" || r.Err() != nil {
 		t.Fatalf("read wrongly: %v", r.Err())
 	}

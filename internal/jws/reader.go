@@ -169,6 +169,28 @@ func (r *Reader) Object(name string) Object {
 	return o
 }
 
+// Objects reads a list of objects.
+func (r *Reader) Objects(name string) []Object {
+	raw, ok := r.raw(name)
+	if !ok {
+		return nil
+	}
+	if !strings.HasPrefix(raw, "[") {
+		r.Wrong(name, "it has the wrong type")
+		return nil
+	}
+	var all []Object
+	s := scanner{text: raw}
+	s.list(maxDepth, func(element string) {
+		o, ok := ParseObject(element)
+		if !ok {
+			r.Wrong(name, "an element is not an object")
+		}
+		all = append(all, o)
+	})
+	return all
+}
+
 // Confirmation is what the sender of a token must prove (RFC 7800): the key, the
 // certificate, or both. The zero value is a bearer token.
 type Confirmation struct {
