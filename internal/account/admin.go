@@ -40,11 +40,12 @@ type ListUsers struct {
 	Account  string // name; where it is empty the caller's own, and for the operator all
 	Query    string // how the name or a verified address begins, in any case
 	Disabled *bool  // nil: both
+	Sort     string // name, -name, created or -created; name where it is empty
 	Cursor   string // Next of the page before
 	Limit    int    // 1 to 500; 100 where it is 0
 }
 
-// UserPage is a part of a list, by name.
+// UserPage is a part of a list.
 type UserPage struct {
 	Users []UserInfo
 	Next  string // cursor of the next page; empty at the end
@@ -78,6 +79,9 @@ func (s *Service) ListUsers(ctx context.Context, l ListUsers) (p UserPage, err e
 		p.Users = p.Users[:f.limit-1]
 		last := p.Users[len(p.Users)-1]
 		p.Next = db.Cursor(last.sortName, last.ID)
+		if f.order.Word == "created" {
+			p.Next = db.TimeCursor(last.Created, last.ID)
+		}
 	}
 	return p, nil
 }
@@ -86,11 +90,13 @@ func (l ListUsers) filter() (f userFilter, err error) {
 	if err := db.Clean("q", l.Query); err != nil {
 		return f, err
 	}
-	after, err := db.ReadCursor(l.Cursor, 2)
+	f.order, err = db.ReadOrder(l.Sort, "name", map[string]string{"name": "u.sort_name", "created": "u.created_at"})
 	if err != nil {
 		return f, err
 	}
-	f.afterName, f.afterID = after[0], after[1]
+	if f.after, f.afterID, err = afterUser(f.order, l.Cursor); err != nil {
+		return f, err
+	}
 	f.prefix = sortName(strings.TrimSpace(l.Query))
 	if l.Disabled != nil {
 		f.state = stateEnabled
@@ -103,6 +109,18 @@ func (l ListUsers) filter() (f userFilter, err error) {
 	}
 	f.limit++
 	return f, nil
+}
+
+// afterUser returns the values of a cursor: a name or a time, and an id.
+func afterUser(o db.Order, cursor string) (after any, id string, err error) {
+	if o.Word == "created" {
+		return o.ReadTime(cursor)
+	}
+	values, err := db.ReadCursor(cursor, 2)
+	if err != nil {
+		return nil, "", err
+	}
+	return values[0], values[1], nil
 }
 
 // sortName returns a name as users are ordered and found by.

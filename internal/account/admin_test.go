@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,12 @@ func equal[T any](t *testing.T, got, want T) {
 	}
 }
 
+func reversed(list []string) []string {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
 func TestUsersAreListedByNamePageByPage(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		op := f.operator(t.Context())
@@ -164,6 +171,11 @@ func TestUsersAreListedByNamePageByPage(t *testing.T) {
 		equal(t, list(account.ListUsers{}), everybody)
 		for limit := 1; limit <= 7; limit++ {
 			equal(t, list(account.ListUsers{Limit: limit}), everybody)
+			equal(t, list(account.ListUsers{Limit: limit, Sort: "-name"}), reversed(everybody))
+			equal(t, list(account.ListUsers{Limit: limit, Sort: "-created"}), reversed(list(account.ListUsers{Sort: "created"})))
+		}
+		if _, err := f.ListUsers(boss, account.ListUsers{Sort: "id; DROP"}); !errors.Is(err, db.ErrOrder) {
+			t.Errorf("sorted by what is no column: got %v, want ErrOrder", err)
 		}
 		yes, no := true, false
 		equal(t, list(account.ListUsers{Disabled: &yes}), []string{"zoë"})

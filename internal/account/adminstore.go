@@ -11,15 +11,16 @@ import (
 	"signet/internal/ticket"
 )
 
-// userFilter says which users to read, in the order of their names. Zero values are all.
+// userFilter says which users to read. Zero values are all, by name.
 type userFilter struct {
-	user      string
-	account   string
-	prefix    string // in lower case
-	state     int
-	afterName string
-	afterID   string
-	limit     int
+	user    string
+	account string
+	prefix  string // in lower case
+	state   int
+	order   db.Order
+	after   any // name or time
+	afterID string
+	limit   int
 }
 
 // Values of userFilter.state; 0 is both.
@@ -57,6 +58,13 @@ func listUsers(ctx context.Context, tx *db.Tx, f userFilter) ([]UserInfo, error)
 
 // selectUsers returns users without addresses and memberships.
 func selectUsers(ctx context.Context, tx *db.Tx, f userFilter) ([]UserInfo, error) {
+	after, args := "", []any{f.user, f.account, f.prefix, utf8.RuneCountInString(f.prefix), f.state, f.limit}
+	if f.order.Column == "" {
+		f.order.Column = "u.sort_name"
+	}
+	if f.afterID != "" {
+		after, args = " AND "+f.order.After("u.id", len(args)+1), append(args, f.after, f.afterID)
+	}
 	rows, err := tx.QueryContext(ctx, `
 		SELECT u.id, u.display_name, u.sort_name, u.created_at, u.disabled_at, s.seen_at,
 		       EXISTS (SELECT 1 FROM user_passwords p WHERE p.user_id = u.id),
@@ -70,10 +78,8 @@ func selectUsers(ctx context.Context, tx *db.Tx, f userFilter) ([]UserInfo, erro
 		  AND ($2 = '' OR EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND m.account_id = $2))
 		  AND ($3 = '' OR substr(u.sort_name, 1, $4) = $3 OR EXISTS (
 		       SELECT 1 FROM user_emails e WHERE e.user_id = u.id AND e.verified_at IS NOT NULL AND substr(e.address, 1, $4) = $3))
-		  AND ($5 = 0 OR ($5 = 1 AND u.disabled_at IS NULL) OR ($5 = 2 AND u.disabled_at IS NOT NULL))
-		  AND ($7 = '' OR (u.sort_name, u.id) > ($6, $7))
-		ORDER BY u.sort_name, u.id LIMIT $8`,
-		f.user, f.account, f.prefix, utf8.RuneCountInString(f.prefix), f.state, f.afterName, f.afterID, f.limit)
+		  AND ($5 = 0 OR ($5 = 1 AND u.disabled_at IS NULL) OR ($5 = 2 AND u.disabled_at IS NOT NULL))`+
+		after+f.order.By("u.id")+` LIMIT $6`, args...)
 	return readRows(rows, err, scanUserInfo)
 }
 

@@ -80,15 +80,19 @@ type MemberSession struct {
 	UserName string
 }
 
-// ListAll returns the live sessions that act in the caller's account, newest first, 100
-// from a cursor on, and the next cursor, which is empty at the end. The caller needs
-// users:read.
-func (s *Sessions) ListAll(ctx context.Context, cursor string) (all []MemberSession, next string, err error) {
+// ListAll returns the live sessions that act in the caller's account, 100 from a cursor
+// on, and the next cursor, which is empty at the end. sort is created or seen, with - for
+// the newest first; empty is -created. The caller needs users:read.
+func (s *Sessions) ListAll(ctx context.Context, sort, cursor string) (all []MemberSession, next string, err error) {
 	t := ticket.From(ctx)
 	if err := t.Demand("users:read"); err != nil {
 		return nil, "", err
 	}
-	at, id, err := fromNewest(cursor)
+	order, err := db.ReadOrder(sort, "-created", map[string]string{"created": "s.created_at", "seen": "s.seen_at"})
+	if err != nil {
+		return nil, "", err
+	}
+	at, id, err := order.ReadTime(cursor)
 	if err != nil {
 		return nil, "", err
 	}
@@ -96,15 +100,15 @@ func (s *Sessions) ListAll(ctx context.Context, cursor string) (all []MemberSess
 		rows, err := tx.QueryContext(ctx, `
 			SELECT s.id, s.user_id, s.account_id, s.amr, s.auth_time, s.created_at, s.seen_at, s.expires_at, s.address, s.agent, u.display_name
 			FROM account_sessions s JOIN users u ON u.id = s.user_id
-			WHERE s.account_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND (s.created_at < $3 OR s.created_at = $3 AND s.id < $4)
-			ORDER BY s.created_at DESC, s.id DESC LIMIT $5`, t.Account, db.Now(s.users.now()), at, id, userPage+1)
+			WHERE s.account_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND `+order.After("s.id", 3)+order.By("s.id")+` LIMIT $5`, t.Account, db.Now(s.users.now()), at, id, userPage+1)
 		all, err = readRows(rows, err, scanMemberSession)
 		if err != nil {
 			return err
 		}
 		if len(all) > userPage {
 			all = all[:userPage]
-			next = db.TimeCursor(all[userPage-1].Created, all[userPage-1].ID)
+			last := all[userPage-1]
+			next = db.TimeCursor(map[string]time.Time{"created": last.Created, "seen": last.LastSeen}[order.Word], last.ID)
 		}
 		all, err = s.notTooOld(ctx, tx, t, all)
 		return err
@@ -149,13 +153,17 @@ type MemberToken struct {
 }
 
 // ListAllTokens returns the live API tokens that act in the caller's account, as
-// [Sessions.ListAll] does sessions.
-func (s *Service) ListAllTokens(ctx context.Context, cursor string) (all []MemberToken, next string, err error) {
+// [Sessions.ListAll] does sessions; sort is created or -created.
+func (s *Service) ListAllTokens(ctx context.Context, sort, cursor string) (all []MemberToken, next string, err error) {
 	t := ticket.From(ctx)
 	if err := t.Demand("users:read"); err != nil {
 		return nil, "", err
 	}
-	at, id, err := fromNewest(cursor)
+	order, err := db.ReadOrder(sort, "-created", map[string]string{"created": "t.created_at"})
+	if err != nil {
+		return nil, "", err
+	}
+	at, id, err := order.ReadTime(cursor)
 	if err != nil {
 		return nil, "", err
 	}
@@ -164,8 +172,7 @@ func (s *Service) ListAllTokens(ctx context.Context, cursor string) (all []Membe
 			SELECT t.id, t.user_id, t.name, t.scopes, t.created_at, t.expires_at, u.display_name
 			FROM api_tokens t JOIN users u ON u.id = t.user_id
 			WHERE t.account_id = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)
-			  AND (t.created_at < $3 OR t.created_at = $3 AND t.id < $4)
-			ORDER BY t.created_at DESC, t.id DESC LIMIT $5`, t.Account, db.Now(s.now()), at, id, userPage+1)
+			  AND `+order.After("t.id", 3)+order.By("t.id")+` LIMIT $5`, t.Account, db.Now(s.now()), at, id, userPage+1)
 		all, err = readRows(rows, err, scanMemberToken)
 		return err
 	})
@@ -182,12 +189,4 @@ func scanMemberToken(scan func(...any) error) (t MemberToken, err error) {
 	err = scan(&t.ID, &t.User, &t.Name, &scopes, &t.Created, &expires, &t.UserName)
 	t.Scopes, t.Created, t.Expires = scopes.V, t.Created.UTC(), db.Time(expires)
 	return t, err
-}
-
-// fromNewest is ReadTimeCursor for lists that begin with the newest.
-func fromNewest(cursor string) (at time.Time, id string, err error) {
-	if cursor == "" {
-		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "", nil // later than whatever is stored
-	}
-	return db.ReadTimeCursor(cursor)
 }

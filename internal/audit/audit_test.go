@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -233,6 +234,27 @@ func TestSearchFindsAndPages(t *testing.T) {
 		}
 		if len(seen) != 35 || pages != 18 {
 			t.Errorf("paging: got %d rows on %d pages, want 35 on 18", len(seen), pages)
+		}
+		var ids []string
+		for cursor := ""; len(ids) <= len(seen); {
+			list, next, err := in.log.List(reader(t), audit.Filter{Limit: 2, Sort: "time"}, cursor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range list {
+				ids = append(ids, e.ID)
+			}
+			if cursor = next; next == "" {
+				break
+			}
+		}
+		slices.Reverse(ids)
+		all, _, err := in.log.List(reader(t), audit.Filter{}, "")
+		if err != nil || !slices.EqualFunc(ids, all, func(id string, e audit.Entry) bool { return id == e.ID }) {
+			t.Errorf("the oldest first: got %d rows, want the %d of the list backwards, %v", len(ids), len(all), err)
+		}
+		if _, _, err := in.log.List(reader(t), audit.Filter{Sort: "actor"}, ""); !errors.Is(err, db.ErrOrder) {
+			t.Errorf("sorted by what has no index: got %v, want ErrOrder", err)
 		}
 		for _, bad := range []string{"x", "!!", "AAAA"} {
 			if _, _, err := in.log.List(reader(t), audit.Filter{}, bad); err == nil {

@@ -29,6 +29,7 @@ type Filter struct {
 	Since     time.Time // inclusive
 	Until     time.Time // exclusive
 	Limit     int       // rows; 0 means 50, at most 500
+	Sort      string    // time or -time; -time, the youngest first, where it is empty
 }
 
 // mayList lets those search who hold audit:read, and everybody for what involves themselves.
@@ -39,7 +40,7 @@ func (f *Filter) mayList(t *ticket.Ticket) error {
 	return t.Demand("audit:read")
 }
 
-// List returns rows that fit f, the youngest first, from a cursor on that the call
+// List returns rows that fit f, from a cursor on that the call
 // before returned ("" for the first). The next cursor is empty after the last row.
 func (l *Log) List(ctx context.Context, f Filter, cursor string) (list []Entry, next string, err error) {
 	if err := f.mayList(ticket.From(ctx)); err != nil {
@@ -49,13 +50,17 @@ func (l *Log) List(ctx context.Context, f Filter, cursor string) (list []Entry, 
 	if limit == 0 {
 		limit = defaultLimit
 	}
-	q, err := f.query(cursor)
+	order, err := db.ReadOrder(f.Sort, "-time", map[string]string{"time": "at"})
+	if err != nil {
+		return nil, "", err
+	}
+	q, err := f.query(order, cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	err = l.db.View(ctx, func(tx *db.Tx) error {
 		list, err = selectEntries(ctx, tx, `SELECT `+columns+` FROM audit_events`+q.where()+
-			` ORDER BY at DESC, id DESC LIMIT `+strconv.Itoa(limit+1), q.args...)
+			order.By("id")+` LIMIT `+strconv.Itoa(limit+1), q.args...)
 		return err
 	})
 	if err != nil {
@@ -87,7 +92,7 @@ func (q *query) where() string {
 	return " WHERE " + strings.Join(q.conditions, " AND ")
 }
 
-func (f *Filter) query(cursor string) (*query, error) {
+func (f *Filter) query(order db.Order, cursor string) (*query, error) {
 	q := &query{}
 	for _, c := range []struct{ field, column, value string }{
 		{"actor", "actor_id", f.Actor},
@@ -129,8 +134,7 @@ func (f *Filter) query(cursor string) (*query, error) {
 			return nil, err
 		}
 		q.args = append(q.args, at, id)
-		n := len(q.args)
-		q.conditions = append(q.conditions, fmt.Sprintf("(at < $%d OR at = $%d AND id < $%d)", n-1, n-1, n))
+		q.conditions = append(q.conditions, order.After("id", len(q.args)-1))
 	}
 	return q, nil
 }

@@ -16,9 +16,10 @@ import (
 type KeyFilter struct {
 	Query   string // how an address begins, or the id of a user or a key
 	Revoked bool   // revoked ones too
+	Sort    string // address, created, or either with - before it for the reverse; address where it is empty
 }
 
-// Search returns keys of all users by address, at most limit of them (500 at most, 100
+// Search returns keys of all users, at most limit of them (500 at most, 100
 // where it is 0), and the cursor of those that come after. The caller needs
 // authroute:read.
 func (r *Registry) Search(ctx context.Context, f KeyFilter, cursor string, limit int) (page []Key, next string, err error) {
@@ -26,10 +27,14 @@ func (r *Registry) Search(ctx context.Context, f KeyFilter, cursor string, limit
 		return nil, "", err
 	}
 	query := strings.ToLower(strings.TrimSpace(f.Query))
-	after, err := db.ReadCursor(cursor, 2) // id, address
+	order, err := db.ReadOrder(f.Sort, "address", map[string]string{"address": "address", "created": "created_at"})
 	if err == nil {
 		err = db.Clean("q", query)
 	}
+	if err != nil {
+		return nil, "", err
+	}
+	after, id, err := afterKey(order, cursor)
 	if err != nil {
 		return nil, "", err
 	}
@@ -38,12 +43,13 @@ func (r *Registry) Search(ctx context.Context, f KeyFilter, cursor string, limit
 	if f.Revoked {
 		revoked = 1
 	}
+	where, args := "", []any{revoked, query, utf8.RuneCountInString(query), strings.TrimSpace(f.Query), limit + 1}
+	if id != "" {
+		where, args = " AND "+order.After("key_id", len(args)+1), append(args, after, id)
+	}
 	err = r.db.View(ctx, func(tx *db.Tx) error {
 		page, err = queryKeys(ctx, tx, `($1 = 1 OR revoked_at IS NULL)
-			AND ($2 = '' OR substr(address, 1, $3) = $2 OR user_id = $4 OR key_id = $2)
-			AND ($5 = '' OR (address, key_id) > ($6, $5))
-			ORDER BY address, key_id LIMIT $7`,
-			revoked, query, utf8.RuneCountInString(query), strings.TrimSpace(f.Query), after[0], after[1], limit+1)
+			AND ($2 = '' OR substr(address, 1, $3) = $2 OR user_id = $4 OR key_id = $2)`+where+order.By("key_id")+` LIMIT $5`, args...)
 		return err
 	})
 	if err != nil {
@@ -52,9 +58,24 @@ func (r *Registry) Search(ctx context.Context, f KeyFilter, cursor string, limit
 	if len(page) > limit {
 		page = page[:limit]
 		last := page[limit-1]
-		next = db.Cursor(last.ID, last.Address)
+		next = db.Cursor(last.Address, last.ID)
+		if order.Word == "created" {
+			next = db.TimeCursor(last.Created, last.ID)
+		}
 	}
 	return page, next, nil
+}
+
+// afterKey returns the values of a cursor: an address or a time, and an id.
+func afterKey(o db.Order, cursor string) (after any, id string, err error) {
+	if o.Word == "created" {
+		return o.ReadTime(cursor)
+	}
+	values, err := db.ReadCursor(cursor, 2)
+	if err != nil {
+		return nil, "", err
+	}
+	return values[0], values[1], nil
 }
 
 // Get returns any key, for who may see them all.

@@ -1,6 +1,8 @@
 package authroute_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -94,6 +96,31 @@ func TestKeysOfAllUsersAreFoundPageByPage(t *testing.T) {
 			if len(seen) != c.want {
 				t.Errorf("%s: got %d keys, want %d", name, len(seen), c.want)
 			}
+		}
+		inOrder := func(sort string) (ids []string) {
+			t.Helper()
+			for cursor, n := "", 0; n < 10; n++ {
+				page, next, err := f.Search(ctx, authroute.KeyFilter{Revoked: true, Sort: sort}, cursor, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, k := range page {
+					ids = append(ids, k.ID)
+				}
+				if cursor = next; next == "" {
+					break
+				}
+			}
+			return ids
+		}
+		for _, by := range []string{"address", "created"} {
+			up, down := inOrder(by), inOrder("-"+by)
+			if slices.Reverse(down); len(up) != 4 || !slices.Equal(up, down) {
+				t.Errorf("by %s: up %q, down, backwards, %q", by, up, down)
+			}
+		}
+		if _, _, err := f.Search(ctx, authroute.KeyFilter{Sort: "owner"}, "", 0); !errors.Is(err, db.ErrOrder) {
+			t.Errorf("sorted by what is no column: got %v, want ErrOrder", err)
 		}
 		if _, _, err := f.Search(as(t, "alice"), authroute.KeyFilter{}, "", 0); fault.KindOf(err) != fault.Forbidden {
 			t.Errorf("without permission: got %v, want forbidden", err)

@@ -21,20 +21,20 @@ const (
 // ErrResult is of a search for what is no result.
 var ErrResult = fault.New(fault.Invalid, "is not one of pass, fail, none, temperror")
 
-// Search returns verdicts, the last written first, at most limit of them (500 at
+// Search returns verdicts, the last written first unless f says otherwise, at most limit of them (500 at
 // most, 100 where limit is 0), and the cursor of those that come after; it is empty
 // at the end. The caller needs authroute:read.
 func (v *Verdicts) Search(ctx context.Context, f Filter, cursor string, limit int) (page []Verification, next string, err error) {
 	if err := ticket.From(ctx).Demand(readMail); err != nil {
 		return nil, "", err
 	}
-	before, err := f.check(cursor)
+	last, err := f.check(cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	limit = min(max(cmp.Or(limit, 100), 1), searchLimit)
 	err = v.db.View(ctx, func(tx *db.Tx) (err error) {
-		page, err = searchVerifications(ctx, tx, f, before, limit+1)
+		page, err = searchVerifications(ctx, tx, f, last, limit+1)
 		return err
 	})
 	if err != nil {
@@ -47,7 +47,7 @@ func (v *Verdicts) Search(ctx context.Context, f Filter, cursor string, limit in
 	return page, next, nil
 }
 
-func (f Filter) check(cursor string) (before int64, err error) {
+func (f Filter) check(cursor string) (last int64, err error) {
 	switch f.Result {
 	case "", Pass, Fail, None, TempError:
 	default:
@@ -58,14 +58,17 @@ func (f Filter) check(cursor string) (before int64, err error) {
 			return 0, err
 		}
 	}
+	if cursor == "" && f.Oldest {
+		return 0, nil
+	}
 	if cursor == "" {
 		return math.MaxInt64, nil
 	}
-	before, err = strconv.ParseInt(cursor, 10, 64)
-	if err != nil || before < 1 {
+	last, err = strconv.ParseInt(cursor, 10, 64)
+	if err != nil || last < 1 {
 		return 0, db.ErrCursor.At("cursor")
 	}
-	return before, nil
+	return last, nil
 }
 
 const (

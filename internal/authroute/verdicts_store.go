@@ -103,16 +103,21 @@ type Filter struct {
 	Result    Result
 	From      time.Time // included
 	To        time.Time // not included
+	Oldest    bool      // the first written first
 }
 
-// where returns the conditions of f, and that rows have an id below before.
-func (f Filter) where(before int64) (text string, args []any) {
+// where returns the conditions of f, and that rows come after one.
+func (f Filter) where(last int64) (text string, args []any) {
 	var conditions []string
 	add := func(condition string, arg any) {
 		args = append(args, arg)
 		conditions = append(conditions, condition+" $"+strconv.Itoa(len(args)))
 	}
-	add("id <", before)
+	if f.Oldest {
+		add("id >", last)
+	} else {
+		add("id <", last)
+	}
 	for _, c := range []struct{ column, hash, value string }{
 		{"message_id", "message_hash", f.MessageID},
 		{"key_id", "key_hash", f.KeyID},
@@ -141,10 +146,14 @@ func (f Filter) where(before int64) (text string, args []any) {
 	return strings.Join(conditions, " AND "), args
 }
 
-func searchVerifications(ctx context.Context, tx *db.Tx, f Filter, before int64, limit int) ([]Verification, error) {
-	where, args := f.where(before)
+func searchVerifications(ctx context.Context, tx *db.Tx, f Filter, last int64, limit int) ([]Verification, error) {
+	where, args := f.where(last)
+	order := " ORDER BY id DESC"
+	if f.Oldest {
+		order = " ORDER BY id"
+	}
 	rows, err := tx.QueryContext(ctx, `SELECT id, `+verificationColumns+` FROM authroute_verifications
-		WHERE `+where+` ORDER BY id DESC LIMIT `+strconv.Itoa(limit), args...)
+		WHERE `+where+order+` LIMIT `+strconv.Itoa(limit), args...)
 	if err != nil {
 		return nil, err
 	}

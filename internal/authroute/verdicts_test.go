@@ -393,19 +393,23 @@ func TestSearchFindsWhatItIsAskedFor(t *testing.T) {
 			"key":            {authroute.Filter{KeyID: strings.Repeat("b", 64)}, 25},
 			"result":         {authroute.Filter{Result: authroute.Pass}, 225},
 			"from":           {authroute.Filter{From: start.Add(200 * time.Second)}, 50},
+			"oldest first":   {authroute.Filter{Oldest: true}, 250},
 			"to":             {authroute.Filter{To: start.Add(200 * time.Second)}, 200},
 			"from and to":    {authroute.Filter{From: start.Add(100 * time.Second), To: start.Add(101 * time.Second)}, 1},
 			"everything set": {authroute.Filter{MessageID: "<20@example.org>", Sender: "Bob@example.org", KeyID: strings.Repeat("b", 64), Result: authroute.Fail, From: start, To: start.Add(time.Hour)}, 1},
 		} {
 			seen, cursor := map[int64]bool{}, ""
 			last := int64(1 << 62)
+			if c.filter.Oldest {
+				last = 0
+			}
 			for pages := 0; ; pages++ {
 				page, next, err := b.Search(ctx, c.filter, cursor, 40)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
 				for _, v := range page {
-					if v.ID >= last {
+					if (v.ID >= last) != c.filter.Oldest {
 						t.Errorf("%s: row %d comes after %d", name, v.ID, last)
 					}
 					last, seen[v.ID] = v.ID, true

@@ -18,7 +18,7 @@ var areas = []string{"account", "api", "authroute", "identity", "oauth_client", 
 
 func (c *Console) audit(q *request) error {
 	f := audit.Filter{
-		Actor: clean(q.param("actor")), Target: clean(q.param("target")), Area: clean(q.param("area")), Outcome: audit.Outcome(q.param("outcome")), Limit: perPage,
+		Actor: clean(q.param("actor")), Target: clean(q.param("target")), Area: clean(q.param("area")), Outcome: audit.Outcome(q.param("outcome")), Limit: perPage, Sort: q.param("sort"),
 	}
 	if strings.Contains(f.Area, ".") {
 		f.Action, f.Area = f.Area, ""

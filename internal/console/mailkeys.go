@@ -12,7 +12,7 @@ var modes = []authroute.Mode{authroute.Monitor, authroute.Quarantine, authroute.
 type mailKeysPage struct{ Keys []authroute.Key }
 
 func (c *Console) mailKeys(q *request) error {
-	f := authroute.KeyFilter{Query: q.param("q"), Revoked: q.param("revoked") != ""}
+	f := authroute.KeyFilter{Query: q.param("q"), Revoked: q.param("revoked") != "", Sort: q.param("sort")}
 	keys, next, err := c.MailKeys.Search(q.Context(), f, q.param("cursor"), perPage)
 	if err != nil {
 		return err

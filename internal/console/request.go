@@ -59,6 +59,7 @@ type shown struct {
 	Bypass *authroute.BypassState // where mail goes unjudged, and the reader may know
 	Next   string                 // address of the next page of a list
 	First  string                 // of its first page, where this is another one
+	Sort   func(word, usual, text string) column
 }
 
 // show shows a page; next is the cursor of the list's next page.
@@ -68,7 +69,7 @@ func (q *request) show(name string, p any, next string) error {
 
 // render is show with what was refused.
 func (q *request) render(name string, p any, next string, refused error) error {
-	s := shown{P: p, Query: q.URL.Query(), May: q.who.May, Next: q.withCursor(next)}
+	s := shown{P: p, Query: q.URL.Query(), May: q.who.May, Next: q.withCursor(next), Sort: q.column}
 	if q.param("cursor") != "" {
 		s.First = q.URL.Path + "?" + q.without("cursor").Encode()
 	}

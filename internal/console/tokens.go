@@ -11,7 +11,7 @@ import (
 type sessionsPage struct{ Sessions []account.MemberSession }
 
 func (c *Console) sessions(q *request) error {
-	all, next, err := c.Sessions.ListAll(q.Context(), q.param("cursor"))
+	all, next, err := c.Sessions.ListAll(q.Context(), q.param("sort"), q.param("cursor"))
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ type tokensPage struct {
 }
 
 func (c *Console) tokens(q *request) error {
-	tokens, next, err := c.Users.ListAllTokens(q.Context(), q.param("cursor"))
+	tokens, next, err := c.Users.ListAllTokens(q.Context(), q.param("sort"), q.param("cursor"))
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ const userInvited = "userInvited"
 type usersPage struct{ Users []account.UserInfo }
 
 func (c *Console) users(q *request) error {
-	l := account.ListUsers{Account: "", Query: q.param("q"), Cursor: q.param("cursor"), Limit: perPage}
+	l := account.ListUsers{Account: "", Query: q.param("q"), Sort: q.param("sort"), Cursor: q.param("cursor"), Limit: perPage}
 	switch q.param("state") {
 	case "enabled":
 		l.Disabled = new(bool)

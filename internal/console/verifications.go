@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"signet/internal/authroute"
+	"signet/internal/db"
 )
 
 // chartDays is how many days the chart shows.
@@ -21,7 +22,11 @@ func (c *Console) verifications(q *request) error {
 		Domain: strings.ToLower(clean(q.param("domain"))), Sender: clean(q.param("q")), KeyID: clean(q.param("key")),
 		MessageID: clean(q.param("message")), Result: authroute.Result(q.param("result")),
 	}
-	var err error
+	order, err := db.ReadOrder(q.param("sort"), "-time", map[string]string{"time": ""})
+	if err != nil {
+		return err
+	}
+	f.Oldest = !order.Down
 	if f.From, err = day("since", q.param("since"), 0); err != nil {
 		return err
 	}
