@@ -136,7 +136,10 @@ func (cmd devCmd) Run(ctx context.Context, c *console) error {
 		defer os.RemoveAll(dir)
 		cmd.Data = dir
 	}
-	cfg := app.DevConfig(ctx, app.DevOptions{Data: cmd.Data, BasePort: cmd.BasePort})
+	cfg, err := app.DevConfig(ctx, app.DevOptions{Data: cmd.Data, BasePort: cmd.BasePort})
+	if err != nil {
+		return err
+	}
 	cfg.Telemetry.LogLevel = "warn"
 	startLog(c.err, cfg)
 	collectLess()

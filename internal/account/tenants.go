@@ -105,6 +105,17 @@ func (s *Service) mayDemandMFA(t *ticket.Ticket, acc Account) error {
 	return ErrNoAccount
 }
 
+// FindAccount returns an account by id or name, whoever asks: the configuration names them.
+func (s *Service) FindAccount(ctx context.Context, account string) (acc Account, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		acc, err = scanAccount(tx.QueryRowContext(ctx, `
+			SELECT id, name, kind, created_at FROM accounts WHERE id = $1 OR name = $1
+			ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END LIMIT 1`, account))
+		return err
+	})
+	return acc, err
+}
+
 // readAccount is accountFor in a transaction that only reads.
 func (s *Service) readAccount(ctx context.Context, tx *db.Tx, t *ticket.Ticket, name string) (Account, error) {
 	acc, err := findAccount(ctx, tx, name, t.Account)

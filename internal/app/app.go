@@ -63,6 +63,8 @@ type App struct {
 	flush       func()
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
+
+	tokenMetrics *token.Metrics
 }
 
 // Permissions is the catalogue of all capabilities.
@@ -145,6 +147,7 @@ func (a *App) build() error {
 	a.mailMetrics = authroute.NewMetrics(a.metrics, authroute.Sources{
 		Adoption: a.adoption, Bypassed: func() bool { return a.Bypass.On() },
 	})
+	a.tokenMetrics = token.NewMetrics(a.metrics)
 	a.Bus = push.New(a.DB)
 	a.Keys = authroute.NewKeyset(a.DB, a.Bus, now, a.mailMetrics.ObserveRevocation)
 	a.Audit = audit.New(a.DB, [32]byte(a.Seal.Derive("audit")), a.Node, audit.Options{HeadsFile: a.Config.HeadsFile(), Keep: a.Config.Audit.Keep.D()})
@@ -155,10 +158,12 @@ func (a *App) build() error {
 	// is, and accounts tell it when a user or an address goes.
 	a.Accounts = account.New(a.DB, a.Audit, now, Permissions(), account.Closers{
 		UserDisabled: func(ctx context.Context, tx *db.Tx, user string) error {
-			if err := a.Sessions.CloseUser(ctx, tx, user); err != nil {
-				return err
+			for _, end := range []func(context.Context, *db.Tx, string) error{a.Sessions.CloseUser, a.Codes.CloseUser, a.Registry.CloseUser} {
+				if err := end(ctx, tx, user); err != nil {
+					return err
+				}
 			}
-			return a.Registry.CloseUser(ctx, tx, user)
+			return nil
 		},
 		AddressRemoved: func(ctx context.Context, tx *db.Tx, user, address string) error {
 			return a.Registry.CloseAddress(ctx, tx, user, address)
@@ -182,8 +187,12 @@ func (a *App) build() error {
 		Publish: a.keysChanged, Now: now,
 	})
 	a.Tokens = token.New(a.DB, a.Seal, a.Bus, a.Audit, token.Options{Issuer: a.Config.Server.Origin, Now: now})
+	cas, err := a.clientCAs()
+	if err != nil {
+		return err
+	}
 	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, token.ClientOptions{
-		Catalogue: Permissions(), Issuer: a.Config.Server.Origin, Once: takes{a}, Getter: post, Now: now,
+		Catalogue: Permissions(), Issuer: a.Config.Server.Origin, Once: takes{a}, Getter: post, ClientCAs: cas, Now: now,
 	})
 	a.Codes = token.NewCodes(a.DB, a.Tokens, token.CodeOptions{People: sessionPeople{a}, Audit: a.Audit, Post: post, Now: now})
 	return a.buildGate()

@@ -34,21 +34,25 @@ type DevOptions struct {
 const (
 	devEmail  = "dev@signet.test"
 	devDomain = "signet.test"
+
+	devMTLSPort = 8 // after the base port
 )
 
 // Ready is what scripts learn of a dev server: the ready file.
 type Ready struct {
-	Data       string  `json:"data"`
-	Public     string  `json:"public"`
-	Internal   string  `json:"internal"`
-	Policy     string  `json:"policy"`
-	Operations string  `json:"operations"`
-	DNS        string  `json:"dns"`
-	AdminLink  string  `json:"admin_link"`
-	User       DevUser `json:"user"`
-	APIToken   string  `json:"api_token"`
-	ServiceKey string  `json:"service_key"`
-	Authroute  DevMail `json:"authroute"`
+	Data       string   `json:"data"`
+	Public     string   `json:"public"`
+	Internal   string   `json:"internal"`
+	Policy     string   `json:"policy"`
+	Operations string   `json:"operations"`
+	DNS        string   `json:"dns"`
+	MTLS       DevMTLS  `json:"mtls"`
+	AdminLink  string   `json:"admin_link"`
+	User       DevUser  `json:"user"`
+	APIToken   string   `json:"api_token"`
+	ServiceKey string   `json:"service_key"`
+	Authroute  DevMail  `json:"authroute"`
+	OAuth      DevOAuth `json:"oauth"`
 }
 
 // DevUser is the seeded user.
@@ -67,7 +71,9 @@ type DevMail struct {
 
 // DevConfig returns the configuration of a dev server: loopback, SQLite, one mail
 // domain in enforce mode.
-func DevConfig(ctx context.Context, o DevOptions) config.Config {
+//
+// The files of its listener for certificates are made, if they are not there.
+func DevConfig(ctx context.Context, o DevOptions) (config.Config, error) {
 	c := config.Default()
 	port := func(offset int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(o.BasePort+offset)) }
 	c.Server.Origin = "http://localhost:" + strconv.Itoa(o.BasePort)
@@ -83,7 +89,14 @@ func DevConfig(ctx context.Context, o DevOptions) config.Config {
 	c.Authroute.Audiences = []string{"localhost"}
 	// Nothing of a dev server may leave the machine: the fake DNS knows no foreign keys.
 	c.Authroute.DNS.Resolver = port(6)
-	return c
+	files := devTLSFiles(o.Data)
+	c.Server.MTLS = config.MTLSListener{
+		Listen: port(devMTLSPort), Origin: devMTLSOrigin(o.BasePort + devMTLSPort), TLSCertFile: files.cert, TLSKeyFile: files.key, ClientCAs: files.ca,
+	}
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return c, err
+	}
+	return c, files.make(time.Now())
 }
 
 // canListen reports whether this machine has the address of a listener at all: some
@@ -118,7 +131,9 @@ func (a *App) Seed(ctx context.Context) (Ready, error) {
 	r.Data, r.Public = s.DataDir, s.Origin
 	r.Internal, r.Operations = "http://"+s.InternalListen, "http://"+s.OperationsListen
 	r.Policy, r.DNS = a.Config.Authroute.Policy.Listen, a.Config.Authroute.DNS.Resolver
-	return r, err
+	files := devTLSFiles(s.DataDir)
+	r.MTLS = DevMTLS{URL: s.MTLS.Origin, CAFile: files.ca, ClientCertFile: files.clientCert, ClientKeyFile: files.clientKey}
+	return r, a.moveOAuth(ctx, &r.OAuth)
 }
 
 func readSeed(path string) (r Ready, err error) {
@@ -146,6 +161,9 @@ func (a *App) seed(ctx context.Context) (r Ready, err error) {
 		Name: "dev", Permissions: []string{"auth:login", "auth:oauth"}, Providers: []string{"*"},
 	})
 	if err != nil {
+		return r, err
+	}
+	if r.OAuth, err = a.seedOAuth(ctx); err != nil {
 		return r, err
 	}
 	r.Authroute, err = a.seedMail(ticket.With(ctx, &ticket.Ticket{Kind: ticket.User, Subject: u.ID}))

@@ -44,3 +44,25 @@ func (p sessionPeople) BySession(ctx context.Context, user, session string) (tok
 		User: t.Subject, Account: t.Account, Roles: roles, Permissions: t.Permissions, AMR: t.AMR, ACR: t.ACR, AuthTime: t.AuthTime,
 	}, nil
 }
+
+// ByUser implements [token.People].
+func (p sessionPeople) ByUser(ctx context.Context, user, account string) (token.Person, error) {
+	t, err := p.app.Accounts.Acting(ctx, user, account)
+	if err != nil {
+		return token.Person{}, err
+	}
+	return token.Person{User: t.Subject, Account: t.Account, Permissions: t.Permissions}, nil
+}
+
+// Profile implements [token.People].
+func (p sessionPeople) Profile(ctx context.Context, user string) (token.Profile, error) {
+	u, err := p.app.Accounts.Profile(ctx, user)
+	if err != nil {
+		return token.Profile{}, err
+	}
+	out := token.Profile{Name: u.DisplayName, Locale: u.Locale}
+	if len(u.Addresses) > 0 { // only verified ones are there
+		out.Email, out.EmailVerified = u.Addresses[0], true
+	}
+	return out, nil
+}

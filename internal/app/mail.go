@@ -21,15 +21,14 @@ type mail struct {
 }
 
 // newMail adds to in what judging needs beside the listeners.
-func (a *App) newMail(ctx context.Context, in *instance) (*mail, error) {
+func (a *App) newMail(ctx context.Context, in *instance) (m *mail, err error) {
 	c, now := a.Config.Authroute, time.Now
-	m := &mail{}
+	m = &mail{}
 	dns := authroute.NewResolver(authroute.ResolverConfig{Server: resolver(c.DNS), Timeout: c.DNS.Timeout.D()}, a.mailMetrics)
 	verifier := authroute.NewVerifier(authroute.VerifierConfig{
 		Window: c.Window.D(), Audiences: c.Audiences, TrustedRelays: config.Prefixes(c.TrustedRelays),
 		ExemptClients: config.Prefixes(c.ExemptClients), ExemptSenders: c.ExemptSenders,
 	}, a.Domains, a.Bypass, a.Keys, dns, authroute.NewReplay(a.guard, c.Window.D(), now))
-	var err error
 	m.verdicts, err = authroute.NewVerdicts(a.DB, a.Audit, a.mailMetrics, authroute.VerdictsConfig{
 		CounterFile: filepath.Join(a.Config.Server.DataDir, "verdicts.count"),
 		Keep:        c.KeepVerdicts.D(), KeepNone: c.KeepNone.D(), Drain: a.Config.Server.Drain.D(),

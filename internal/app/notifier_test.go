@@ -56,7 +56,10 @@ func TestUsersAreMailedAtEveryAddressWhatChanged(t *testing.T) {
 }
 
 func TestAMailServerThatDoesNotAnswerIsFound(t *testing.T) {
-	cfg := DevConfig(t.Context(), DevOptions{Data: t.TempDir(), BasePort: 1})
+	cfg, err := DevConfig(t.Context(), DevOptions{Data: t.TempDir(), BasePort: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !slices.ContainsFunc(Doctor(t.Context(), cfg), func(f Finding) bool { return f.What == "mail server" && f.Level == "warn" }) {
 		t.Error("doctor does not warn where no server is named")
 	}

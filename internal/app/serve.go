@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,7 +23,7 @@ import (
 
 // Listening says where an instance listens.
 type Listening struct {
-	Public, Internal, Operations, Policy []string
+	Public, MTLS, Internal, Operations, Policy []string
 }
 
 // Serve runs the instance until ctx ends, then drains: listeners close, work in
@@ -95,10 +96,8 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 	observe := ops.NewHTTP(a.metrics)
 	in.workers = append(in.workers, a.Bus.Run, a.Audit.Run, a.Limits.Run, a.Post.Run)
 	in.checks = append(in.checks, ops.Check{Name: "database", Run: a.DB.Ping})
-	if roles.has(PolicyRole, AccountRole, ConsoleRole, TokenRole) {
-		if a.guard, err = a.newGuard(ctx, in); err != nil {
-			return in, err
-		}
+	if a.guard, err = a.newGuard(ctx, in); err != nil {
+		return in, err
 	}
 	var m *mail
 	if roles.has(PolicyRole, AccountRole, ConsoleRole) {
@@ -106,7 +105,11 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 			return in, err
 		}
 	}
-	if err := a.openDoors(ctx, in, roles, m, observe); err != nil {
+	oauth, err := a.newOAuth(ctx, in)
+	if err != nil {
+		return in, err
+	}
+	if err := a.openDoors(ctx, in, roles, m, oauth, observe); err != nil {
 		return in, err
 	}
 	err = a.openHTTP(ctx, in, listener{name: "operations", addresses: []string{a.Config.Server.OperationsListen}, bound: &in.listening.Operations},
@@ -118,7 +121,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 }
 
 // openDoors binds the listeners of people and programs: public and internal.
-func (a *App) openDoors(ctx context.Context, in *instance, roles Roles, m *mail, observe *ops.HTTP) error {
+func (a *App) openDoors(ctx context.Context, in *instance, roles Roles, m *mail, oauth *token.OAuth, observe *ops.HTTP) error {
 	if roles.has(AccountRole) {
 		if err := a.offerFirst(ctx); err != nil {
 			return err
@@ -135,15 +138,21 @@ func (a *App) openDoors(ctx context.Context, in *instance, roles Roles, m *mail,
 		return nil
 	}
 	public := http.NewServeMux()
-	l := listener{name: "public", addresses: a.Config.Server.Listen, bound: &in.listening.Public}
-	if err := a.mountPublic(public, in, &l, roles, m); err != nil { //nolint:contextcheck // each request has its own
+	l := listener{name: "public", addresses: a.Config.Server.Listen, bound: &in.listening.Public, oauth: oauth}
+	if err := a.mountPublic(public, in, &l, roles, m, oauth); err != nil { //nolint:contextcheck // each request has its own
 		return err
+	}
+	if mtls := a.Config.Server.MTLS; mtls.Listen != "" && roles.has(TokenRole) {
+		own := listener{name: "mtls", addresses: []string{mtls.Listen}, bound: &in.listening.MTLS, oauth: oauth, outer: []web.Middleware{token.AtMTLS}}
+		if err := a.openHTTP(ctx, in, own, forCertificates(public, oauth), observe); err != nil {
+			return err
+		}
 	}
 	return a.openHTTP(ctx, in, l, public, observe)
 }
 
 // mountPublic mounts what the public listener serves in these roles.
-func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles Roles, m *mail) error {
+func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles Roles, m *mail, oauth *token.OAuth) error {
 	in.workers = append(in.workers, a.Tokens.Run, a.Codes.Run)
 	if roles.has(AccountRole) {
 		api := web.API(mux, "Signet", Version())
@@ -156,6 +165,10 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 	if roles.has(TokenRole) {
 		token.Routes(mux, a.Tokens)
 		token.HandoffRoutes(mux, a.Codes, a.Clients)
+		token.OAuthRoutes(mux, oauth)
+		if err := token.MetadataRoutes(mux, oauth); err != nil {
+			return err
+		}
 	}
 	if roles.has(LoginRole) {
 		pages, outside, err := a.newLogin()
@@ -179,29 +192,29 @@ type listener struct {
 	name      string
 	addresses []string
 	bound     *[]string        // gets what they are bound to
+	outer     []web.Middleware // around what proves callers
 	inner     []web.Middleware // around the mux, after API tokens and service keys
 	errors    web.ErrorWriter  // nil: problems as JSON
+	oauth     *token.OAuth     // whose access tokens prove callers; nil for none
 }
 
 // openHTTP binds the addresses of one mux; their servers are doors.
 func (a *App) openHTTP(ctx context.Context, in *instance, l listener, mux *http.ServeMux, observe *ops.HTTP) error {
 	s := a.Config.Server
 	h, err := web.Wrap(mux, web.Options{
-		Hosts: append([]string{s.Origin}, s.Names...), Proxies: config.Prefixes(s.TrustedProxies),
+		Hosts: a.hosts(), Proxies: config.Prefixes(s.TrustedProxies),
 		Observe: observe.Of(l.name), Limiter: newEdge(), Errors: l.errors,
-		Inner: append([]web.Middleware{
+		Inner: slices.Concat(l.outer, []web.Middleware{
 			recordRefusals(a.Audit, http.StatusUnauthorized), // nobody is proven yet
-			web.Authenticate(account.NewAuthenticator(a.Accounts)),
-		}, append(l.inner, recordRefusals(a.Audit, http.StatusForbidden))...),
+			web.Authenticate(a.callers(l.oauth)...),
+		}, l.inner, []web.Middleware{recordRefusals(a.Audit, http.StatusForbidden)}),
 	})
 	if err != nil {
 		return err
 	}
 	o := web.ServerOptions{Drain: s.Drain.D()}
-	if l.name == "public" && s.TLSCertFile != "" {
-		if o.TLS, err = tlsConfig(s.TLSCertFile, s.TLSKeyFile); err != nil {
-			return err
-		}
+	if o.TLS, err = a.tlsOf(l.name); err != nil {
+		return err
 	}
 	for _, address := range l.addresses {
 		bound, err := bind(ctx, in, "server listener "+l.name, "tcp", address)

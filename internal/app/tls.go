@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -67,4 +68,33 @@ func (c *certificate) load(now time.Time) (*loaded, error) {
 	fresh := &loaded{cert, info.ModTime(), now}
 	c.current.Store(fresh)
 	return fresh, nil
+}
+
+// tlsOf returns the TLS configuration of a listener; nil where it has none.
+func (a *App) tlsOf(listener string) (*tls.Config, error) {
+	s := a.Config.Server
+	switch {
+	case listener == "public" && s.TLSCertFile != "":
+		return tlsConfig(s.TLSCertFile, s.TLSKeyFile)
+	case listener != "mtls":
+		return nil, nil
+	}
+	c, err := tlsConfig(cmp.Or(s.MTLS.TLSCertFile, s.TLSCertFile), cmp.Or(s.MTLS.TLSKeyFile, s.TLSKeyFile))
+	if err != nil {
+		return nil, err
+	}
+	// Any certificate: whose it is, is for the client that is registered with it, and a
+	// self-signed one is as good for binding a token (RFC 8705, section 2.2).
+	c.ClientAuth = tls.RequestClientCert
+	return c, nil
+}
+
+// hosts are the names that requests may carry.
+func (a *App) hosts() []string {
+	s := a.Config.Server
+	all := append([]string{s.Origin}, s.Names...)
+	if s.MTLS.Listen != "" {
+		all = append(all, s.MTLS.Origin)
+	}
+	return all
 }

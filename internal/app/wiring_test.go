@@ -11,8 +11,11 @@ import (
 // seeded returns an installation with a user, their keys, and the key id of one.
 func seeded(t *testing.T) (a *App, user string, keyID string) {
 	t.Helper()
-	cfg := DevConfig(t.Context(), DevOptions{Data: t.TempDir(), BasePort: 1})
-	a, err := OpenOrCreate(t.Context(), cfg)
+	cfg, err := DevConfig(t.Context(), DevOptions{Data: t.TempDir(), BasePort: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err = OpenOrCreate(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,21 +27,33 @@ type Config struct {
 	Telemetry Telemetry `yaml:"telemetry"`
 	Account   Account   `yaml:"account"`
 	Login     Login     `yaml:"login"`
+	Security  Security  `yaml:"security"`
 	Authroute Authroute `yaml:"authroute"`
 }
 
 // Server is what listens, and how it is reached.
 type Server struct {
-	Origin           string   `yaml:"origin" doc:"Public origin as browsers and clients write it, such as https://auth.example.org"`
-	Names            []string `yaml:"names" doc:"Further host names that requests may carry; all others get 421"`
-	Listen           []string `yaml:"listen" doc:"Public listeners: API, key registry, revocation list"`
-	InternalListen   string   `yaml:"internalListen" doc:"Service API for this product's own processes; keep it off the internet"`
-	OperationsListen string   `yaml:"operationsListen" doc:"Health, readiness and metrics"`
-	TLSCertFile      string   `yaml:"tlsCertFile" doc:"PEM certificate chain of the public listener; read again within seconds where the file changed"`
-	TLSKeyFile       string   `yaml:"tlsKeyFile" doc:"PEM private key of tlsCertFile"`
-	TrustedProxies   []Prefix `yaml:"trustedProxies" doc:"Networks of reverse proxies whose X-Forwarded-For counts; they also end TLS for a plain listener"`
-	DataDir          string   `yaml:"dataDir" doc:"Directory for what an instance keeps beside the database; --data sets it"`
-	Drain            Duration `yaml:"drain" doc:"Longest time that a stop waits for work in hand"`
+	Origin           string       `yaml:"origin" doc:"Public origin as browsers and clients write it, such as https://auth.example.org"`
+	Names            []string     `yaml:"names" doc:"Further host names that requests may carry; all others get 421"`
+	Listen           []string     `yaml:"listen" doc:"Public listeners: API, key registry, revocation list"`
+	InternalListen   string       `yaml:"internalListen" doc:"Service API for this product's own processes; keep it off the internet"`
+	OperationsListen string       `yaml:"operationsListen" doc:"Health, readiness and metrics"`
+	TLSCertFile      string       `yaml:"tlsCertFile" doc:"PEM certificate chain of the public listener; read again within seconds where the file changed"`
+	TLSKeyFile       string       `yaml:"tlsKeyFile" doc:"PEM private key of tlsCertFile"`
+	TrustedProxies   []Prefix     `yaml:"trustedProxies" doc:"Networks of reverse proxies whose X-Forwarded-For counts; they also end TLS for a plain listener"`
+	DataDir          string       `yaml:"dataDir" doc:"Directory for what an instance keeps beside the database; --data sets it"`
+	MTLS             MTLSListener `yaml:"mtls"`
+	Drain            Duration     `yaml:"drain" doc:"Longest time that a stop waits for work in hand"`
+}
+
+// MTLSListener is where clients show certificates: browsers must not be asked for one
+// on the pages of people.
+type MTLSListener struct {
+	Listen      string `yaml:"listen" doc:"Listener of the token endpoints that asks for a client certificate; empty for none"`
+	Origin      string `yaml:"origin" doc:"How clients reach it, such as https://mtls.auth.example.org; it stands in the metadata"`
+	TLSCertFile string `yaml:"tlsCertFile" doc:"PEM certificate chain of the listener; empty: server.tlsCertFile"`
+	TLSKeyFile  string `yaml:"tlsKeyFile" doc:"PEM private key of tlsCertFile"`
+	ClientCAs   string `yaml:"clientCAFile" doc:"PEM certificates of the authorities whose clients may prove themselves by certificate (tls_client_auth); empty: none"`
 }
 
 // Store is the database.
@@ -188,6 +200,7 @@ func Default() Config {
 			Google: Google{Issuer: "https://accounts.google.com"},
 			OIDC:   map[string]OIDC{},
 		},
+		Security: defaultSecurity(),
 		Authroute: Authroute{
 			Domains: map[string]Domain{}, DefaultMode: "monitor", Window: Duration(5 * time.Minute),
 			Policy:       Policy{Listen: "127.0.0.1:10040", Deadline: Duration(time.Second), MaxConnections: 1000},

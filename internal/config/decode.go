@@ -99,6 +99,12 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path []string) {
 			d.problem(e.Key, p, "no such key%s", didYouMean(v, key))
 			continue
 		}
+		if shape := f.Tag.Get("shape"); shape != "" {
+			if _, single := scalar(e.Value); single {
+				d.problem(e.Value, p, "one value is not enough: want %s", shape)
+				continue
+			}
+		}
 		d.value(e.Value, v.FieldByIndex(f.Index), p, f.Tag.Get("one"), f.Tag.Get("min"))
 	}
 }

@@ -17,7 +17,7 @@ const maxWindow = time.Hour
 
 // validate checks what no single value shows.
 func (c *Config) validate() []error {
-	return slices.Concat(c.Server.validate(), c.Account.validate(), c.Login.validate(), c.Authroute.validate())
+	return slices.Concat(c.Server.validate(), c.Account.validate(), c.Login.validate(), c.Security.validate(time.Now()), c.Authroute.validate())
 }
 
 func (s *Server) validate() (problems []error) {
@@ -35,6 +35,24 @@ func (s *Server) validate() (problems []error) {
 	problems = appendIf(problems, checkListen("server.operationsListen", s.OperationsListen))
 	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
 		problems = append(problems, errors.New("server.tlsCertFile, server.tlsKeyFile: want both or neither"))
+	}
+	return append(problems, s.validateMTLS()...)
+}
+
+func (s *Server) validateMTLS() (problems []error) {
+	m := s.MTLS
+	if m.Listen == "" {
+		return nil
+	}
+	problems = appendIf(problems, checkListen("server.mtls.listen", m.Listen))
+	if u, err := url.Parse(m.Origin); err != nil || u.Scheme != "https" || u.Host == "" || strings.TrimSuffix(u.Path, "/") != "" {
+		problems = append(problems, fmt.Errorf("server.mtls.origin: %q is not an https origin (try https://mtls.auth.example.org)", m.Origin))
+	}
+	if (m.TLSCertFile == "") != (m.TLSKeyFile == "") {
+		problems = append(problems, errors.New("server.mtls.tlsCertFile, server.mtls.tlsKeyFile: want both or neither"))
+	}
+	if m.TLSCertFile == "" && s.TLSCertFile == "" {
+		problems = append(problems, errors.New("server.mtls.tlsCertFile: the listener needs a certificate of its own"))
 	}
 	return problems
 }

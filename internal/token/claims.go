@@ -63,23 +63,30 @@ type payload struct {
 // those of the authority. It returns ErrClaim for what no token can say, and an
 // internal error where the store did not name the signing key for a minute.
 func (a *Authority) Issue(ctx context.Context, c Claims) (string, error) {
+	token, _, err := a.issue(ctx, c)
+	return token, err
+}
+
+// issue is Issue, and returns the token's jti too.
+func (a *Authority) issue(ctx context.Context, c Claims) (token, id string, err error) {
 	keys, err := a.current(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	now := a.options.Now()
 	if err := check(c, now); err != nil {
-		return "", err
+		return "", "", err
 	}
-	text, err := json.Marshal(a.payload(c, now))
+	p := a.payload(c, now)
+	text, err := json.Marshal(p)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	token, err := sign(keys.active.access, text)
+	token, err = sign(keys.active.access, text)
 	if err == nil && len(token) > MaxSize {
-		return "", ErrClaim.Because("together the claims take %d bytes, of %d at most", len(token), MaxSize)
+		return "", "", ErrClaim.Because("together the claims take %d bytes, of %d at most", len(token), MaxSize)
 	}
-	return token, err
+	return token, p.ID, err
 }
 
 func (a *Authority) payload(c Claims, now time.Time) payload {
@@ -87,7 +94,7 @@ func (a *Authority) payload(c Claims, now time.Time) payload {
 		Issuer: a.options.Issuer, Subject: c.Subject, Audience: c.Audience, Client: c.Client, Account: c.Account,
 		Issued: now.Unix(), Expires: now.Add(Lifetime).Unix(), ID: strings.ToLower(rand.Text()),
 		ACR: c.ACR, AMR: c.AMR, Scope: strings.Join(c.Scopes, " "), Roles: c.Roles, Permissions: c.Permissions,
-		Session: c.Session,
+		Session: c.Session, Confirm: members(c.Confirm),
 	}
 	if len(c.Audience) == 1 {
 		p.Audience = c.Audience[0]
@@ -97,15 +104,6 @@ func (a *Authority) payload(c Claims, now time.Time) payload {
 	}
 	if !c.AuthTime.IsZero() {
 		p.AuthTime = c.AuthTime.Unix()
-	}
-	if c.Confirm != (Confirmation{}) {
-		p.Confirm = map[string]string{}
-	}
-	if c.Confirm.JKT != "" {
-		p.Confirm["jkt"] = c.Confirm.JKT
-	}
-	if c.Confirm.X5T != "" {
-		p.Confirm["x5t#S256"] = c.Confirm.X5T
 	}
 	return p
 }

@@ -63,7 +63,7 @@ func readAssertion(compact string) (assertion, error) {
 		return a, refused("its typ is another")
 	case t.Header.Has("crit") || t.Header.Has("b64"):
 		return a, refused("it has extensions that must be understood") // RFC 7515, section 4.1.11
-	case !jws.Allows([]string{jws.ES256, jws.EdDSA, jws.PS256, jws.RS256}, a.algorithm):
+	case !jws.Allows(assertionAlgorithms(), a.algorithm):
 		return a, refused("its alg is not accepted")
 	case a.issuer != a.subject:
 		return a, refused("its iss and sub differ")
@@ -156,3 +156,6 @@ func rounds(c Client) []bool {
 	}
 	return []bool{false, true}
 }
+
+// assertionAlgorithms are those that may sign an assertion.
+func assertionAlgorithms() []string { return []string{jws.ES256, jws.EdDSA, jws.PS256, jws.RS256} }

@@ -49,6 +49,18 @@ type People interface {
 	// BySession returns who is signed in by a session, as of now. The error is of kind
 	// Unauthorized or NotFound where it has ended or is another user's.
 	BySession(ctx context.Context, user, session string) (Person, error)
+	// ByUser returns a user without a session, as they may act now in an account: AMR,
+	// ACR and AuthTime are zero. The error is as BySession's.
+	ByUser(ctx context.Context, user, account string) (Person, error)
+	// Profile returns what a user tells of themselves.
+	Profile(ctx context.Context, user string) (Profile, error)
+}
+
+// Profile is what a user tells of themselves (OpenID Connect Core, section 5.1).
+type Profile struct {
+	Name, Locale  string
+	Email         string // "" where there is none
+	EmailVerified bool
 }
 
 // Poster sends requests to addresses that clients chose.
@@ -106,14 +118,7 @@ type HandoffResponse struct {
 // App returns a client that may act, to whoever asks: its name and where its sign-ins
 // end are no secret. The error is ErrNoClient where there is none.
 func (c *Codes) App(ctx context.Context, id string) (app Client, err error) {
-	if db.Clean("client_id", id) != nil {
-		return Client{}, ErrNoClient
-	}
-	err = c.db.View(ctx, func(tx *db.Tx) error {
-		app, err = findActing(ctx, tx, id)
-		return err
-	})
-	return app, err
+	return actingClient(ctx, c.db, id)
 }
 
 // Issue returns a code for h: 256 random bits, to be redeemed once, within CodeLife.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"signet/internal/db"
@@ -20,28 +21,38 @@ type code struct {
 	amr                            []string
 	authTime                       time.Time // zero where nobody can say
 	created, expires               time.Time
+	used                           time.Time // zero while it may be used
+
+	// Of authorization codes only.
+	scopes, audiences       []string
+	nonce, acr, jkt, family string
 }
 
-const codeColumns = `kind, client_id, user_id, account_id, session_id, redirect_uri, code_challenge, amr, auth_time, created_at, expires_at`
+const codeColumns = `kind, client_id, user_id, account_id, session_id, redirect_uri, code_challenge, amr, auth_time, created_at, expires_at,
+	scope, nonce, audiences, acr, jkt, family`
 
 func scanCode(row *sql.Row) (code, error) {
 	var c code
-	var amr db.JSON[[]string]
-	var authTime sql.NullTime
-	err := row.Scan(&c.kind, &c.client, &c.user, &c.account, &c.session, &c.redirect, &c.challenge, &amr, &authTime, &c.created, &c.expires)
+	var amr, audiences db.JSON[[]string]
+	var authTime, used sql.NullTime
+	var scope string
+	err := row.Scan(&c.kind, &c.client, &c.user, &c.account, &c.session, &c.redirect, &c.challenge, &amr, &authTime, &c.created, &c.expires,
+		&scope, &c.nonce, &audiences, &c.acr, &c.jkt, &c.family, &used)
 	if errors.Is(err, sql.ErrNoRows) {
 		return code{}, errNoCode
 	}
-	c.amr, c.authTime, c.created, c.expires = amr.V, db.Time(authTime), c.created.UTC(), c.expires.UTC()
+	c.amr, c.authTime, c.created, c.expires, c.used = amr.V, db.Time(authTime), c.created.UTC(), c.expires.UTC(), db.Time(used)
+	c.scopes, c.audiences = strings.Fields(scope), audiences.V
 	return c, err
 }
 
 func insertCode(ctx context.Context, tx *db.Tx, hash []byte, c code) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO oauth_codes (hash, `+codeColumns+`, scope, nonce)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', '')`,
+		INSERT INTO oauth_codes (hash, `+codeColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 		hash, c.kind, c.client, c.user, c.account, c.session, c.redirect, c.challenge, db.JSON[[]string]{V: c.amr},
-		db.OrNull(c.authTime), c.created, c.expires)
+		db.OrNull(c.authTime), c.created, c.expires,
+		strings.Join(c.scopes, " "), c.nonce, db.JSON[[]string]{V: append([]string{}, c.audiences...)}, c.acr, c.jkt, c.family)
 	return err
 }
 
@@ -49,13 +60,13 @@ func insertCode(ctx context.Context, tx *db.Tx, hash []byte, c code) error {
 // errNoCode to all others.
 func useCode(ctx context.Context, tx *db.Tx, hash []byte, kind string, at time.Time) (code, error) {
 	return scanCode(tx.QueryRowContext(ctx, `
-		UPDATE oauth_codes SET used_at = $1 WHERE hash = $2 AND kind = $3 AND used_at IS NULL RETURNING `+codeColumns,
+		UPDATE oauth_codes SET used_at = $1 WHERE hash = $2 AND kind = $3 AND used_at IS NULL RETURNING `+codeColumns+`, used_at`,
 		at, hash, kind))
 }
 
 // findCode returns a code, used or not.
 func findCode(ctx context.Context, tx *db.Tx, hash []byte) (code, error) {
-	return scanCode(tx.QueryRowContext(ctx, `SELECT `+codeColumns+` FROM oauth_codes WHERE hash = $1`, hash))
+	return scanCode(tx.QueryRowContext(ctx, `SELECT `+codeColumns+`, used_at FROM oauth_codes WHERE hash = $1`, hash))
 }
 
 // insertSessionClient notes that a session reaches a client.

@@ -24,13 +24,30 @@ import (
 // signedIn are the sessions that there are.
 type signedIn map[string]token.Person
 
-var errEnded = fault.New(fault.Unauthorized, "nobody is signed in here")
+var (
+	errEnded = fault.New(fault.Unauthorized, "nobody is signed in here")
+	errGone  = fault.New(fault.NotFound, "no such user")
+)
 
 func (s signedIn) BySession(_ context.Context, user, session string) (token.Person, error) {
 	if p, ok := s[session]; ok && p.User == user {
 		return p, nil
 	}
 	return token.Person{}, errEnded
+}
+
+func (s signedIn) ByUser(_ context.Context, user, account string) (token.Person, error) {
+	for _, p := range s {
+		if p.User == user && p.Account == account {
+			p.AMR, p.ACR, p.AuthTime = nil, "", time.Time{}
+			return p, nil
+		}
+	}
+	return token.Person{}, errGone
+}
+
+func (s signedIn) Profile(_ context.Context, user string) (token.Profile, error) {
+	return token.Profile{Name: "Alice", Locale: "fr", Email: "alice@example.org", EmailVerified: true}, nil
 }
 
 const (

@@ -36,12 +36,13 @@ const (
 
 // key is a signing key. It is not changed once made.
 type key struct {
-	id      string // RFC 7638 thumbprint, base64url
-	alg     Algorithm
-	private crypto.Signer
-	public  jws.Key
-	access  jose.Signer // of access tokens
-	logout  jose.Signer // of logout tokens
+	id       string // RFC 7638 thumbprint, base64url
+	alg      Algorithm
+	private  crypto.Signer
+	public   jws.Key
+	access   jose.Signer // of access tokens
+	identity jose.Signer // of ID tokens
+	logout   jose.Signer // of logout tokens
 }
 
 func generate(alg Algorithm) (*key, error) {
@@ -99,6 +100,9 @@ func newKey(private crypto.Signer) (*key, error) {
 	}
 	k.id = k.public.Thumbprint()
 	if k.access, err = k.signer(mediaType); err != nil {
+		return nil, err
+	}
+	if k.identity, err = k.signer(identityType); err != nil {
 		return nil, err
 	}
 	k.logout, err = k.signer(logoutType)

@@ -60,10 +60,13 @@ func (a *Authority) logoutToken(ctx context.Context, client, user, session strin
 	return sign(keys.active.logout, text)
 }
 
-// SessionsEnded has the clients that the sessions were handed to hear that they ended,
-// once tx is committed. [Codes.Run] sends it, on any instance.
+// SessionsEnded ends the tokens that came of the sessions, and has the clients that they
+// were handed to hear of it, once tx is committed. [Codes.Run] sends it, on any instance.
 func (c *Codes) SessionsEnded(ctx context.Context, tx *db.Tx, ids []string) error {
 	for _, id := range ids {
+		if err := closeSession(ctx, tx, id, c.now()); err != nil {
+			return err
+		}
 		if err := queueNotices(ctx, tx, id, c.now()); err != nil {
 			return err
 		}

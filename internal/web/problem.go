@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"signet/internal/fault"
@@ -79,6 +80,9 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	}
 	return p
 }
+
+// Word is the last part of the problem's type: what clients tell it from others by.
+func (p *Problem) Word() string { return strings.TrimPrefix(p.Type, typePrefix) }
 
 // setHeaders sets what belongs to the problem beside its body.
 func (p *Problem) setHeaders(h http.Header) {

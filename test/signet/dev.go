@@ -30,6 +30,20 @@ type Ready struct {
 		KeyID          string `json:"key_id"`
 		PrivateKeyFile string `json:"private_key_file"`
 	} `json:"authroute"`
+	OAuth struct {
+		Issuer           string `json:"issuer"`
+		ClientID         string `json:"client_id"`
+		ClientSecret     string `json:"client_secret"`
+		PublicClientID   string `json:"public_client_id"`
+		DPoPClientID     string `json:"dpop_client_id"`
+		DPoPClientSecret string `json:"dpop_client_secret"`
+	} `json:"oauth"`
+	MTLS struct {
+		URL            string `json:"url"`
+		CAFile         string `json:"ca_file"`
+		ClientCertFile string `json:"client_cert_file"`
+		ClientKeyFile  string `json:"client_key_file"`
+	} `json:"mtls"`
 }
 
 // DevInstance is a running signet dev.
@@ -59,7 +73,7 @@ func Dev(t testing.TB) *DevInstance {
 	if d.Key, err = keyfile.Read(d.Ready.Authroute.PrivateKeyFile); err != nil {
 		t.Fatal(err)
 	}
-	secrets.Add(d.Ready.APIToken, d.Ready.ServiceKey, d.Ready.User.Password)
+	secrets.Add(d.Ready.APIToken, d.Ready.ServiceKey, d.Ready.User.Password, d.Ready.OAuth.ClientSecret, d.Ready.OAuth.DPoPClientSecret)
 	secrets.AddKey(d.Key)
 	return d
 }
