@@ -157,6 +157,7 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 	if roles.has(AccountRole) {
 		api := web.API(mux, "Signet", Version())
 		account.AdminRoutes(api, account.Administration{Users: a.Accounts, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate})
+		token.AdminRoutes(api, a.Clients)
 		authroute.Routes(api, mux, authroute.Services{
 			Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
 			List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,

@@ -21,6 +21,10 @@ type decoder struct {
 }
 
 func decode(file string, text []byte, c *Config) []error {
+	return decodeInto(file, text, reflect.ValueOf(c).Elem())
+}
+
+func decodeInto(file string, text []byte, v reflect.Value) []error {
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return []error{fmt.Errorf("%s: %s", file, strings.TrimSpace(yaml.FormatError(err, false, false)))}
@@ -31,7 +35,7 @@ func decode(file string, text []byte, c *Config) []error {
 	}
 	for _, doc := range tree.Docs {
 		if doc.Body != nil {
-			d.value(doc.Body, reflect.ValueOf(c).Elem(), nil, "", "")
+			d.value(doc.Body, v, nil, "", "")
 		}
 	}
 	return d.problems

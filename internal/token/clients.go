@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -22,25 +23,26 @@ import (
 var (
 	ErrNoClient    = fault.New(fault.NotFound, "no such OAuth client")
 	ErrNoTenant    = fault.New(fault.NotFound, "no such account")
-	ErrClientTaken = fault.New(fault.Conflict, "another client has it").Named("client-taken")
+	ErrClientTaken = fault.New(fault.Conflict, "another client has it, or had it: an id is not used again").Named("client-taken")
 
-	ErrRedirect = fault.New(fault.Invalid, "is not a redirect URI: https, or http on a loopback host, absolute, without user, fragment, spaces or control characters")
-	ErrAudience = fault.New(fault.Invalid, "must have 1 to 200 printable characters, none of them a space")
-	ErrName     = fault.New(fault.Invalid, "must have 1 to 200 characters, none of them a control character")
-	ErrFormat   = fault.New(fault.Invalid, "must be jwt or opaque")
-	ErrClientID = fault.New(fault.Invalid, "must have 1 to 64 of a-z, 0-9, -, _ and ., and not begin with cli_ or usr_")
-	ErrAuth     = fault.New(fault.Invalid, "must be client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none")
-	ErrGrants   = fault.New(fault.Invalid, "is not a set of grant types that such a client can use")
-	ErrScope    = fault.New(fault.Invalid, "must be scope-tokens of RFC 6749, section 3.3, of at most 100 characters")
-	ErrNodeOnly = fault.New(fault.Invalid, "concerns the whole installation: only clients of the system account may ask for it").Named("node-only")
-	ErrKeys     = fault.New(fault.Invalid, "does not fit how the client proves itself")
-	ErrSubject  = fault.New(fault.Invalid, "must be one of dn:, dns:, uri:, ip: and email: with a value (RFC 8705, section 2.1.2)")
-	ErrConsent  = fault.New(fault.Invalid, "must be ask, or never for an app that cannot be mistaken for another")
-	ErrDemand   = fault.New(fault.Invalid, "must be off, optional or required")
-	ErrFixed    = fault.New(fault.Invalid, "stays as the client was created")
-	ErrMany     = fault.Newf(fault.Invalid, "has more than %d elements", maxElements)
-	ErrNoSecret = fault.New(fault.Conflict, "the client has no secret: it proves itself otherwise").Named("no-secret")
-	ErrSecret   = fault.New(fault.Unauthorized, "client is unknown, disabled, or did not prove itself").Named("invalid-client")
+	ErrRedirect  = fault.New(fault.Invalid, "is not a redirect URI: https, or http on a loopback host, absolute, without user, fragment, spaces or control characters")
+	ErrAudience  = fault.New(fault.Invalid, "must have 1 to 200 printable characters, none of them a space")
+	ErrName      = fault.New(fault.Invalid, "must have 1 to 200 characters, none of them a control character")
+	ErrFormat    = fault.New(fault.Invalid, "must be jwt or opaque")
+	ErrClientID  = fault.New(fault.Invalid, "must have 1 to 64 of a-z, 0-9, -, _ and ., and not begin with cli_ or usr_")
+	ErrAuth      = fault.New(fault.Invalid, "must be client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none")
+	ErrGrants    = fault.New(fault.Invalid, "is not a set of grant types that such a client can use")
+	ErrScope     = fault.New(fault.Invalid, "must be scope-tokens of RFC 6749, section 3.3, of at most 100 characters")
+	ErrNodeOnly  = fault.New(fault.Invalid, "concerns the whole installation: only clients of the system account may ask for it").Named("node-only")
+	ErrKeys      = fault.New(fault.Invalid, "does not fit how the client proves itself")
+	ErrSubject   = fault.New(fault.Invalid, "must be one of dn:, dns:, uri:, ip: and email: with a value (RFC 8705, section 2.1.2)")
+	ErrConsent   = fault.New(fault.Invalid, "must be ask, or never for an app that cannot be mistaken for another")
+	ErrDemand    = fault.New(fault.Invalid, "must be off, optional or required")
+	ErrOwnSecret = fault.Newf(fault.Invalid, "must have %d to %d printable characters without spaces, such as 256 random bits in base64", minSecret, maxSecret)
+	ErrFixed     = fault.New(fault.Invalid, "stays as the client was created")
+	ErrMany      = fault.Newf(fault.Invalid, "has more than %d elements", maxElements)
+	ErrNoSecret  = fault.New(fault.Conflict, "the client has no secret: it proves itself otherwise").Named("no-secret")
+	ErrSecret    = fault.New(fault.Unauthorized, "client is unknown, disabled, or did not prove itself").Named("invalid-client")
 )
 
 // SecretPrefix tells client secrets apart, for people and for secret scanners.
@@ -49,6 +51,11 @@ const SecretPrefix = "sgc_"
 const (
 	maxElements = 50   // redirect URIs, audiences
 	maxURI      = 2000 // bytes
+	minSecret   = 43   // bytes: 256 bits in base64. It is kept as a plain hash, so nobody may guess it
+	maxSecret   = 200
+
+	// printable are the characters of a secret that needs no care anywhere.
+	printable = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/="
 )
 
 // AuthMethod is how a client proves itself (OpenID Connect Core, section 9; RFC 8705,
@@ -202,6 +209,8 @@ type NewClient struct {
 
 	Consent Consent // ConsentAsk where empty
 	Policy  Policy  // Optional where empty
+
+	Secret string // one that the owner has already, as random as ours; made where empty
 }
 
 // client returns the client that is to be.
@@ -241,8 +250,13 @@ func (c *Client) blank() {
 
 // Create adds a client and returns it with its secret, 256 random bits, which is empty
 // where the client proves itself otherwise. It returns ErrClientTaken where the id is
-// another's. The caller holds every permission that a scope names.
+// another's, or was. The caller holds every permission that a scope names.
 func (s *Clients) Create(ctx context.Context, n NewClient) (c Client, secret string, err error) {
+	return s.create(ctx, n, false)
+}
+
+// create is Create; a trial leaves nothing behind.
+func (s *Clients) create(ctx context.Context, n NewClient, trial bool) (c Client, secret string, err error) {
 	if err := ticket.From(ctx).Demand("oauth:clients"); err != nil {
 		return Client{}, "", err
 	}
@@ -253,9 +267,9 @@ func (s *Clients) Create(ctx context.Context, n NewClient) (c Client, secret str
 	if err := checkClient(c); err != nil {
 		return Client{}, "", err
 	}
-	var hash []byte
-	if c.Auth.hasSecret() {
-		secret, hash = seal.NewSecret(SecretPrefix)
+	secret, hash, err := n.secret(c.Auth)
+	if err != nil {
+		return Client{}, "", err
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		if c.Account, err = s.accounts.AccountFor(ctx, tx, n.Account); err != nil {
@@ -267,14 +281,33 @@ func (s *Clients) Create(ctx context.Context, n NewClient) (c Client, secret str
 		if err := insertClient(ctx, tx, c, hash); err != nil {
 			return err
 		}
+		if trial {
+			return errTrial
+		}
 		detail := c.detail()
 		detail["account"] = c.Account
 		return s.audit.Record(ctx, tx, audit.Event{Action: "oauth_client.create", Target: c.ID, Detail: detail})
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errTrial) {
 		return Client{}, "", err
 	}
 	return c, secret, nil
+}
+
+// secret returns the secret that the client will have, and what is kept of it.
+func (n NewClient) secret(m AuthMethod) (secret string, hash []byte, err error) {
+	switch {
+	case n.Secret == "" && m.hasSecret():
+		secret, hash = seal.NewSecret(SecretPrefix)
+		return secret, hash, nil
+	case n.Secret == "":
+		return "", nil, nil
+	case !m.hasSecret():
+		return "", nil, ErrKeys.At("secret").Because("%s takes none", m)
+	case len(n.Secret) < minSecret || len(n.Secret) > maxSecret || strings.Trim(n.Secret, printable) != "":
+		return "", nil, ErrOwnSecret.At("secret")
+	}
+	return n.Secret, seal.SecretHash(n.Secret), nil
 }
 
 // detail is what the audit log keeps of a client.
@@ -318,7 +351,7 @@ func (s *Clients) List(ctx context.Context) ([]Client, error) {
 	return all, err
 }
 
-// Disable ends what a client can do. Tokens that it has live on until they expire.
+// Disable ends what a client can do, at once and for good. Tokens that it has live on until they expire.
 func (s *Clients) Disable(ctx context.Context, id string) error {
 	account, err := reach(ctx)
 	if err != nil {

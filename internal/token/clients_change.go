@@ -15,6 +15,9 @@ import (
 // OldSecretLife is how long the secret before stays good after a rotation.
 const OldSecretLife = 24 * time.Hour
 
+// errTrial rolls back what was only tried.
+var errTrial = errors.New("this was a trial")
+
 // Update has change edit a client of the caller's account, and reports whether anything
 // is other than before. Id, account, times and the kind of proof stay (ErrFixed); the
 // caller holds every permission that a scope names, before and after. change may run
@@ -24,27 +27,33 @@ func (s *Clients) Update(ctx context.Context, id string, change func(*Client)) (
 		c = old
 		change(&c)
 		c = c.normal()
-		if err := checkFixed(old, c); err != nil {
-			return err
-		}
-		if err := checkClient(c); err != nil {
-			return err
-		}
-		if changed = !reflect.DeepEqual(old, c); !changed {
-			return nil
-		}
-		if err := s.mayScope(ctx, tx, c); err != nil {
-			return err
-		}
-		if err := updateClient(ctx, tx, c); err != nil {
-			return err
-		}
-		return s.audit.Record(ctx, tx, audit.Event{Action: "oauth_client.update", Target: c.ID, Detail: c.detail()})
+		changed, err = s.replace(ctx, tx, old, c)
+		return err
 	})
 	if err != nil {
 		return Client{}, false, err
 	}
 	return c, changed, nil
+}
+
+// replace writes c over old, and reports whether that is another.
+func (s *Clients) replace(ctx context.Context, tx *db.Tx, old, c Client) (changed bool, err error) {
+	if err := checkFixed(old, c); err != nil {
+		return false, err
+	}
+	if err := checkClient(c); err != nil {
+		return false, err
+	}
+	if reflect.DeepEqual(old, c) {
+		return false, nil
+	}
+	if err := s.mayScope(ctx, tx, c); err != nil {
+		return false, err
+	}
+	if err := updateClient(ctx, tx, c); err != nil {
+		return false, err
+	}
+	return true, s.audit.Record(ctx, tx, audit.Event{Action: "oauth_client.update", Target: c.ID, Detail: c.detail()})
 }
 
 // checkFixed refuses to make another client of one.

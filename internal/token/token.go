@@ -52,7 +52,7 @@ var (
 // Permissions lists what this package asks for.
 func Permissions() []ticket.Permission {
 	return []ticket.Permission{
-		{Name: "oauth:clients", Text: "see, create and disable OAuth clients"},
+		{Name: "oauth:clients", Text: "see, create, change and delete OAuth clients"},
 		{Name: "oauth:keys", Node: true, Text: "rotate the keys that sign access tokens"},
 	}
 }

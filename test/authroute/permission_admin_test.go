@@ -14,7 +14,7 @@ import (
 func fresh() string { return strings.ToLower(rand.Text()[:12]) }
 
 // fill replaces what stands for something new in a path: USER, ADDRESS and HELD (a
-// role) of that user, ROLE, TOKEN, ACCOUNT and SERVICE (a key).
+// role) of that user, ROLE, TOKEN, ACCOUNT, SERVICE (a key) and CLIENT.
 func (m *matrix) fill(t *testing.T, path string) string {
 	t.Helper()
 	user := ""
@@ -38,6 +38,8 @@ func (m *matrix) fill(t *testing.T, path string) string {
 			v = m.make(t, "/accounts", m.newRole("account"))["account_id"]
 		case "SERVICE":
 			v = m.make(t, "/service-keys", `{"name":"k","permissions":[]}`)["key_id"]
+		case "CLIENT":
+			v = m.make(t, "/clients", `{"name":"App"}`)["client_id"]
 		default:
 			continue
 		}
