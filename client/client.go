@@ -1,4 +1,5 @@
-// Package client talks to a Signet server: mail keys so far.
+// Package client talks to a Signet server: mail keys, and access tokens that are bound to a
+// key ([DPoP], [Tokens]).
 //
 // It uses the standard library and this module's public packages alone.
 package client
