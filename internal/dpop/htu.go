@@ -26,7 +26,8 @@ func Normalize(htu string) (string, error) {
 		return "", errors.New("it has userinfo")
 	}
 	port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme] // Parse has lowered it
-	if port == "" || strings.ContainsRune(u.Host, '%') {
+	// Names in Unicode are written as A-labels (RFC 5890), and no zone is of a public address.
+	if port == "" || strings.ContainsFunc(u.Host, func(r rune) bool { return r > '~' || r == '%' }) {
 		return "", errURL
 	}
 	host := strings.ToLower(u.Host)

@@ -44,7 +44,7 @@ func TestAddressesAreComparedAsRFC3986Says(t *testing.T) {
 	for _, bad := range []string{
 		"", "/b", "a.example/b", "//a.example/b", "ftp://a.example/b", "https:a.example", "https:///b", "https://:443/b", "https://u:p@a.example/", "https://@a.example/",
 		"https://a.example/%zz", "https://a.example/%", "https://a b/", "https://a.example/ b", "https://a.example/\n", "https://a.example\\b", "https://a.example:x/",
-		"https://a%2eexample/b", "https://ä.example/b", "https://a.example/ü", "javascript:alert(1)", "https://a.example/\"",
+		"https://a%2eexample/b", "https://a%fe/", "https://a%c3%bc/", "http://[fe80::1%25eth0]/", "https://ä.example/b", "https://a.example/ü", "javascript:alert(1)", "https://a.example/\"",
 	} {
 		if got, err := dpop.Normalize(bad); err == nil {
 			t.Errorf("%q: got %s, want an error", bad, got)
@@ -53,7 +53,7 @@ func TestAddressesAreComparedAsRFC3986Says(t *testing.T) {
 }
 
 func FuzzNormalize(f *testing.F) {
-	for _, s := range []string{"https://a.example:443/%7e/../b?c#d", "http://[::1]:80", "https://x@y", "https://a/.//..//%2e"} {
+	for _, s := range []string{"https://a.example:443/%7e/../b?c#d", "http://[::1]:80", "https://x@y", "https://a/.//..//%2e", "https://a%fe/"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
