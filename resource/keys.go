@@ -17,7 +17,8 @@ const (
 	keysLife  = 5 * time.Minute  // as /jwks says in its Cache-Control
 	keysRest  = 10 * time.Second // between two looks
 	keysStale = 24 * time.Hour   // longest that keys serve while the server is away
-	maxKeys   = 256 << 10        // bytes of an answer
+	keysWait  = 5 * time.Second  // for an answer
+	maxKeys   = 256 << 10        // bytes of one
 )
 
 var (
@@ -44,7 +45,6 @@ type known struct {
 
 func newKeys(url string) *keys {
 	k := &keys{url: url, now: time.Now, looking: make(chan struct{}, 1), http: &http.Client{
-		Timeout:       5 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	k.known.Store(&known{})
@@ -73,7 +73,7 @@ func (k *keys) find(ctx context.Context, id string) (jws.Key, error) {
 		return jws.Key{}, context.Cause(ctx)
 	}
 	if latest := k.known.Load(); latest == have { // else somebody has asked meanwhile
-		k.ask(context.WithoutCancel(ctx)) // for others too
+		k.ask(ctx)
 	}
 	latest := k.known.Load()
 	if key, ok := latest.byID[id]; ok && k.now().Sub(latest.got) < keysStale {
@@ -96,14 +96,17 @@ func (k *keys) refresh(ctx context.Context) {
 	case k.looking <- struct{}{}:
 		go func() {
 			defer func() { <-k.looking }()
-			k.ask(context.WithoutCancel(ctx))
+			k.ask(ctx)
 		}()
 	default:
 	}
 }
 
-// ask has the server say its keys, and keeps those that are known where it does not.
+// ask has the server say its keys, and keeps those that are known where it does not. It does
+// so for others too, and goes on where the request that began it is broken off.
 func (k *keys) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), keysWait, errors.New("the issuer took too long"))
+	defer cancel()
 	now := k.now()
 	byID, err := k.fetch(ctx)
 	if err != nil {

@@ -212,7 +212,10 @@ func credentials(r *http.Request) (how, token string, err error) {
 func (g *Guard) answer(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		slog.ErrorContext(r.Context(), "access token was not checked", "error", err)
+		// That the keys cannot be had was logged when it was found; tokens that ask for them may be made up.
+		if !errors.Is(err, errKeys) && r.Context().Err() == nil {
+			slog.ErrorContext(r.Context(), "access token was not checked", "error", err)
+		}
 		e = &Error{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "access tokens cannot be checked now"}
 		w.Header().Set("Retry-After", "10")
 	}

@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"signet/internal/dpop/dpoptest"
@@ -444,6 +446,33 @@ func TestKnownKeysServeWhileTheIssuerIsAway(t *testing.T) {
 	if _, err := g.Access(t.Context(), i.token(t)); err != nil {
 		t.Errorf("when the issuer is back: %v", err)
 	}
+}
+
+func TestIssuerThatSaysNothingHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := &http.Client{Transport: silence{}}
+		g, err := resource.Protect("https://auth.example.org", audience, resource.HTTPClient(silent))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := dpoptest.NewSigner(t, "ES256")
+		began := time.Now()
+		_, err = g.Access(t.Context(), s.Proof(t, header(), object{}))
+		if took := time.Since(began); err == nil || took > 5*time.Second {
+			t.Errorf("got %v after %s, want an error after 5 s", err, took)
+		}
+		if _, err = g.Access(t.Context(), s.Proof(t, header(), object{})); err == nil || time.Since(began) > 5*time.Second {
+			t.Errorf("the next one: got %v after %s, want an error at once", err, time.Since(began))
+		}
+	})
+}
+
+// silence is a server that takes requests and does not answer.
+type silence struct{}
+
+func (silence) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, context.Cause(r.Context())
 }
 
 func TestManyFirstRequestsAskOnce(t *testing.T) {
