@@ -11,7 +11,7 @@ import (
 // mountConsole mounts the pages of administration, for who is signed in at pages.
 func (a *App) mountConsole(mux *http.ServeMux, pages *login.Login, m *mail) error {
 	c, err := console.New(console.Services{
-		Users: a.Accounts, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate, Audit: a.Audit,
+		Users: a.Accounts, Clients: a.Clients, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate, Audit: a.Audit,
 		MailKeys: a.Registry, Keyset: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
 	}, pages, a.Site, console.Options{
 		Person: person, Permissions: Permissions(), MailServer: a.Config.Account.Mail.Server != "", Now: time.Now,

@@ -19,6 +19,7 @@ import (
 	"signet/internal/authroute"
 	"signet/internal/page"
 	"signet/internal/ticket"
+	"signet/internal/token"
 )
 
 //go:embed all:pages
@@ -34,6 +35,7 @@ type Inviter interface {
 // Services are what the pages show and do.
 type Services struct {
 	Users      *account.Service
+	Clients    *token.Clients
 	Identities *account.Identities
 	Sessions   *account.Sessions
 	Inviter    Inviter
@@ -104,34 +106,37 @@ type view struct {
 
 func (c *Console) views() map[string]view {
 	return map[string]view{
-		"/console":               {"", c.home},
-		"/console/users":         {readUsers, c.users},
-		"/console/users/{user}":  {readUsers, c.user},
-		"/console/roles":         {readUsers, c.roles},
-		"/console/sessions":      {readUsers, c.sessions},
-		"/console/tokens":        {readUsers, c.tokens},
-		"/console/audit":         {readAudit, c.audit},
-		"/console/mail-keys":     {readMail, c.mailKeys},
-		"/console/verifications": {readMail, c.verifications},
-		"/console/domains":       {adminMail, c.domains},
-		"/console/bypass":        {adminMail, c.bypass},
+		"/console":                     {"", c.home},
+		"/console/users":               {readUsers, c.users},
+		"/console/users/{user}":        {readUsers, c.user},
+		"/console/roles":               {readUsers, c.roles},
+		"/console/sessions":            {readUsers, c.sessions},
+		"/console/tokens":              {readUsers, c.tokens},
+		"/console/clients":             {manageClients, c.clients},
+		"/console/clients/id/{client}": {manageClients, c.client},
+		"/console/audit":               {readAudit, c.audit},
+		"/console/mail-keys":           {readMail, c.mailKeys},
+		"/console/verifications":       {readMail, c.verifications},
+		"/console/domains":             {adminMail, c.domains},
+		"/console/bypass":              {adminMail, c.bypass},
 	}
 }
 
 // The permissions that pages ask for.
 const (
-	readUsers  = "users:read"
-	writeUsers = "users:write"
-	readAudit  = "audit:read"
-	readMail   = "authroute:read"
-	adminMail  = "authroute:admin"
+	readUsers     = "users:read"
+	writeUsers    = "users:write"
+	readAudit     = "audit:read"
+	manageClients = "oauth:clients"
+	readMail      = "authroute:read"
+	adminMail     = "authroute:admin"
 )
 
 // allActions are the pages that change something, by path.
 func (c *Console) allActions() map[string]action {
 	all := map[string]action{}
 	for _, group := range []map[string]action{
-		c.userActions(), c.memberActions(), c.roleActions(), c.tokenActions(), c.mailActions(),
+		c.userActions(), c.memberActions(), c.roleActions(), c.tokenActions(), c.clientActions(), c.mailActions(),
 	} {
 		maps.Copy(all, group)
 	}

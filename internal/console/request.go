@@ -114,6 +114,15 @@ var problems = map[string]string{
 	"role-in-use":        "console.problem.roleInUse",
 	"last-administrator": "console.problem.lastAdministrator",
 	"last-address":       "console.problem.lastAddress",
+	"client-taken":       "console.problem.clientTaken",
+	"client-id":          "console.problem.clientID",
+	"client-grants":      "console.problem.clientGrants",
+	"client-scope":       "console.problem.clientScope",
+	"client-keys":        "console.problem.clientKeys",
+	"client-subject":     "console.problem.clientSubject",
+	"client-consent":     "console.problem.clientConsent",
+	"redirect-uri":       "console.problem.redirectURI",
+	"node-only":          "console.problem.nodeOnly",
 }
 
 // without returns the address's parameters but some.
@@ -157,6 +166,7 @@ func (q *request) nav() []page.Item {
 			{readUsers, "/console/sessions", "console.sessions.title"},
 			{readUsers, "/console/tokens", "console.tokens.title"},
 		}},
+		{"console.nav.apps", [][3]string{{manageClients, "/console/clients", "console.clients.title"}}},
 		{"console.nav.mail", [][3]string{
 			{readMail, "/console/mail-keys", "console.mailKeys.title"},
 			{readMail, "/console/verifications", "console.verifications.title"},

@@ -3,6 +3,8 @@ package console
 import (
 	"slices"
 	"strings"
+
+	"signet/internal/token"
 )
 
 // Texts lists the ids that pages make of parts, such as an action's name: a test
@@ -23,11 +25,26 @@ func Texts() (ids []string) {
 	for _, r := range reasons {
 		ids = append(ids, "console.reason."+string(r))
 	}
+	for _, m := range token.AuthMethods() {
+		ids = append(ids, "console.clientAuth."+string(m))
+	}
+	for _, g := range token.Grants() {
+		ids = append(ids, "console.grant."+grantWord(g))
+	}
+	for _, a := range consents {
+		ids = append(ids, "console.consent."+string(a))
+	}
+	for _, d := range demands {
+		ids = append(ids, "console.demand."+string(d), "console.tenantDemand."+string(d))
+	}
+	for _, f := range []string{"redirects", "scopes", "audiences", "leaves", "logout", "jwksURI", "subject"} {
+		ids = append(ids, "console.clients."+f, "console.clients."+f+"Hint")
+	}
 	for _, name := range translated {
 		ids = append(ids, "console.permission."+strings.ReplaceAll(name, ":", "."))
 	}
-	return append(ids, "console."+userInvited+".done", "console.outcome.done", "console.outcome.refused", "console.outcome.failed", "console.mailKeys.primary", "console.mailKeys.subkey")
+	return append(ids, "console."+userInvited+".done", "console.clientNew.done", "console.outcome.done", "console.outcome.refused", "console.outcome.failed", "console.mailKeys.primary", "console.mailKeys.subkey")
 }
 
 // secretive are the actions that end in a secret to be shown once.
-var secretive = []string{"userLink", "keyNew"}
+var secretive = []string{"userLink", "keyNew", "clientNew", "clientRotate"}

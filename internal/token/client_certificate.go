@@ -27,6 +27,8 @@ func (s *Clients) judgeChain(c Client, shown *Certificate) error {
 		return refused("its certificate is not for clients")
 	case shown.Verified:
 		return nil
+	case shown.ByHeader:
+		return refused("its certificate came from a proxy that does not verify chains")
 	case s.options.ClientCAs == nil: // the library would take the system's
 		return refused("no authorities of clients are configured")
 	}

@@ -19,6 +19,8 @@ func (d *dev) fill(t *testing.T, a *agent) (user string) {
 	a.does("/console/users/" + gone + "/disable")
 	a.newUser("long.address.of.somebody.with.a.very.long.name@signet.test", strings.Repeat("Maximilian ", 12))
 	a.Post("/console/service-keys/new", "name", "relay", "days", "90", "permission", "users:read", "permission", "auth:oauth", "provider", "*")
+	a.newApp("shop", "name", "Shop", "grant", "authorization_code", "grant", "refresh_token", "scopes", "openid email orders.read",
+		"redirects", "https://shop.example.org/callback\nhttp://127.0.0.1/callback", "audiences", "https://api.example.org", "dpop", "required")
 	key := signettest.Key{Private: d.Key, ID: d.Ready.Authroute.KeyID, Address: d.Ready.Authroute.Sender}
 	asker := signettest.NewAsker(t, d.Ready.Policy)
 	for _, proof := range []string{key.Proof(t), key.Proof(t), "", signettest.NewKey(t, key.Address).Proof(t)} {
@@ -82,6 +84,11 @@ func (d *dev) readPages(b *browser.Tab, user string, look func(name string)) {
 		{"role-edit", "/roles/edit?role=support", "users:read"},
 		{"sessions", "/sessions", "this one"},
 		{"tokens", "/tokens", "relay"},
+		{"clients", "/clients", "Apps that sign people in"},
+		{"client", "/clients/id/shop", "https://shop.example.org/callback"},
+		{"client-new", "/clients/new", "Choose how the app proves itself"},
+		{"client-rotate", "/clients/id/shop/rotate", "24 hours"},
+		{"client-policy", "/clients/policy", "no use to a thief"},
 		{"key-new", "/service-keys/new", "A service key acts for itself"},
 		{"audit", "/audit", "user.create"},
 		{"mail-keys", "/mail-keys", d.Ready.Authroute.Sender},

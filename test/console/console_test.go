@@ -18,7 +18,7 @@ import (
 
 // sections are the pages that only show.
 var sections = []string{
-	"/console", "/console/users", "/console/roles", "/console/sessions", "/console/tokens", "/console/audit",
+	"/console", "/console/users", "/console/roles", "/console/sessions", "/console/tokens", "/console/clients", "/console/audit",
 	"/console/mail-keys", "/console/verifications", "/console/domains", "/console/bypass",
 }
 
@@ -37,7 +37,11 @@ func TestEveryPageIsThereInThreeLanguages(t *testing.T) {
 	for _, verb := range []string{"", "/name", "/disable", "/reset-factors", "/setup-link", "/end-sessions", "/addresses/add", "/addresses/remove?address=x%40y.test", "/roles/give", "/roles/take?role=administrator"} {
 		pages = append(pages, "/console/users/"+id+verb)
 	}
-	pages = append(pages,
+	app := a.newApp("web")
+	for _, verb := range []string{"", "/edit", "/rotate", "/delete"} {
+		pages = append(pages, app+verb)
+	}
+	pages = append(pages, "/console/clients/new", "/console/clients/policy",
 		"/console/users/new", "/console/roles/new", "/console/roles/edit?role=administrator", "/console/roles/mfa", "/console/service-keys/new",
 		"/console/mail-keys/"+d.Ready.Authroute.KeyID+"/revoke", "/console/domains/mode", "/console/domains/mode?domain=signet.test",
 		"/console/domains/unset?domain=signet.test", "/console/bypass/start", "/console/bypass/stop")
@@ -100,6 +104,9 @@ func TestPagesShowWhatTheRoleMay(t *testing.T) {
 		{"/console/sessions", yes, yes, no, no},
 		{"/console/tokens", yes, yes, no, no},
 		{"/console/service-keys/new", yes, no, no, no},
+		{"/console/clients", yes, no, no, no},
+		{"/console/clients/new", yes, no, no, no},
+		{"/console/clients/policy", yes, no, no, no},
 		{"/console/audit", yes, no, yes, no},
 		{"/console/mail-keys", yes, no, no, no},
 		{"/console/verifications", yes, no, no, no},
