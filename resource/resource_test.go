@@ -199,6 +199,25 @@ func TestProofIsGoodOnceOverItsWholeTime(t *testing.T) {
 	}
 }
 
+// What is used up is the jti, with any other iat or nonce.
+func TestAnotherProofWithTheSameIDDoesNotComeIn(t *testing.T) {
+	i := newIssuer(t)
+	g := i.guard(t)
+	s, other := dpoptest.NewSigner(t, "ES256"), dpoptest.NewSigner(t, "ES256")
+	for n, want := range []string{"ok", "invalid_dpop_proof"} {
+		i.add(time.Second)
+		token := i.bound(t, s)
+		proof := i.proof(t, s, token, "jti", "same", "x", n)
+		if got := code(t, get(t, g, nil, "Authorization", "DPoP "+token, "DPOP", proof)); got != want {
+			t.Errorf("proof %d: got %s, want %s", n, got, want)
+		}
+	}
+	token := i.bound(t, other)
+	if got := code(t, get(t, g, nil, "Authorization", "DPoP "+token, "DPoP", i.proof(t, other, token, "jti", "same"))); got != "ok" {
+		t.Errorf("the same id of another key: got %s", got)
+	}
+}
+
 func TestOfManyUsesOfOneProofAtOnceOneWins(t *testing.T) {
 	i := newIssuer(t)
 	g := i.guard(t)

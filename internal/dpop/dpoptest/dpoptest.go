@@ -150,7 +150,8 @@ type Attack struct {
 }
 
 // Attacks returns a row for each check of a proof (RFC 9449, section 4.3), for each hole that
-// libraries had, and for each of FAPI 2.0's negative tests. All are made from the payload of a
+// libraries had, and for each proof that the OpenID Foundation's conformance suite sends as bad
+// to a resource under FAPI 2.0 (FAPI2SPFinalDpopNegativeTests). All are made from the payload of a
 // proof that is good now, for a server that takes ES256, EdDSA and PS256, for 60 s, and 10 s of
 // skew.
 func Attacks(t testing.TB, s Signer, p Object, now time.Time) []Attack {
@@ -218,12 +219,15 @@ func Attacks(t testing.TB, s Signer, p Object, now time.Time) []Attack {
 		{"3 header null", []string{s.Proof(t, "null", p)}, "header"},
 
 		{"4 typ JWT", []string{head("typ", "JWT")}, "typ"},
+		{"4 typ with more after it", []string{head("typ", "dpop+jwt+x")}, "typ"},
 		{"4 typ of an access token", []string{head("typ", "at+jwt")}, "typ"},
 		{"4 no typ", []string{head("typ", nil)}, "typ"},
 		{"4 typ 7", []string{head("typ", 7)}, "typ"},
 		{"4 typ empty", []string{head("typ", "")}, "typ"},
 
 		{"5 alg none", []string{b64([]byte(text(With(h, "alg", "none"), ""))) + "." + cut[1] + "."}, "alg"},
+		{"5 alg none without a key", []string{b64([]byte(`{"alg":"none","typ":"dpop+jwt"}`)) + "." + cut[1] + "."}, "jwk"},
+		{"5 alg2 in place of alg", []string{encode(t, With(h, "alg", nil, "alg2", s.Algorithm)) + "." + cut[1] + "." + cut[2]}, "alg"},
 		{"5 alg nOnE", []string{head("alg", "nOnE")}, "alg"},
 		{"5 no alg", []string{head("alg", nil)}, "alg"},
 		{"5 alg a list", []string{head("alg", []string{"ES256"})}, "alg"},
@@ -255,6 +259,7 @@ func Attacks(t testing.TB, s Signer, p Object, now time.Time) []Attack {
 
 		{"8 another path", []string{body("htu", at.String()+"/par")}, "htu"},
 		{"8 path in other case", []string{body("htu", origin+strings.ToUpper(at.Path))}, "htu"},
+		{"8 path with more after it", []string{body("htu", htu+"x")}, "htu"},
 		{"8 slash after it", []string{body("htu", htu+"/")}, "htu"},
 		{"8 another host", []string{body("htu", "https://evil.example"+at.Path)}, "htu"},
 		{"8 host that begins alike", []string{body("htu", origin+".evil.example"+at.Path)}, "htu"},
@@ -275,6 +280,7 @@ func Attacks(t testing.TB, s Signer, p Object, now time.Time) []Attack {
 		{"9 signature cut", []string{good[:len(good)-4]}, "signature"},
 
 		{"10 too old", []string{body("iat", now.Add(-71*time.Second).Unix())}, "iat"},
+		{"10 an hour old", []string{body("iat", now.Add(-time.Hour).Unix())}, "iat"},
 		{"10 in the future", []string{body("iat", now.Add(11*time.Second).Unix())}, "iat"},
 		{"10 far in the future", []string{body("iat", now.Add(time.Hour).Unix())}, "iat"},
 		{"10 no iat", []string{body("iat", nil)}, "iat"},
