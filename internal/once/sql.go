@@ -59,18 +59,17 @@ func (s *SQL) birth(ctx context.Context, tx *db.Tx) (at time.Time, err error) {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return at, err
 	}
-	at = db.Now(s.now())
+	at = time.Unix(0, 0).UTC()
 	first, err := beginEpoch(ctx, tx, s.Name(), at)
 	if err != nil {
 		return at, err
 	}
-	if first {
-		at = time.Unix(0, 0).UTC()
-		// That values were used must not be lost with the first of them.
-		if tx.Dialect() == db.Postgres {
-			if _, err := tx.ExecContext(ctx, `SET LOCAL synchronous_commit = on`); err != nil {
-				return at, err
-			}
+	switch {
+	case !first:
+		at = db.Now(s.now())
+	case tx.Dialect() == db.Postgres: // that values were used must not be lost with the first of them
+		if _, err := tx.ExecContext(ctx, `SET LOCAL synchronous_commit = on`); err != nil {
+			return at, err
 		}
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO once_births (id, birth) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, at)

@@ -336,11 +336,26 @@ func (c Checked) Spend(ctx context.Context) error {
 		}
 		s.noteReplay(ctx, &c)
 		return s.withNonce(err, c.Nonce)
-	case errors.Is(err, once.ErrEpoch):
-		s.metrics.nonceMiss(string(dpop.Expired))
-		return web.WithHeader(s.refuseProof(ctx, &c, resultNonce, ErrNonce), "DPoP-Nonce", c.Nonce)
+	case s.curable(err):
+		return s.askForNonce(ctx, &c, ErrNonce)
 	}
 	return s.away(ctx, &c, err)
+}
+
+// curable reports whether a proof that the store refuses would do with a new nonce: its
+// own is of another store, or it has none and the store cannot tell what was before it.
+func (s *Senders) curable(err error) bool {
+	return s.o.Nonces && (errors.Is(err, once.ErrEpoch) || errors.Is(err, once.ErrOlder))
+}
+
+// askForNonce returns the refusal with the nonce that would do.
+func (s *Senders) askForNonce(ctx context.Context, c *Checked, refusal error) error {
+	nonce, err := s.newNonce(ctx, c.client.Account)
+	if err != nil {
+		return err
+	}
+	s.metrics.nonceMiss(string(dpop.Expired))
+	return s.withNonce(s.refuseProof(ctx, c, resultNonce, refusal), nonce)
 }
 
 // quota names whose room in the store a proof takes: a public client is whoever says

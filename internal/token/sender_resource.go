@@ -8,7 +8,6 @@ import (
 
 	"signet/internal/dpop"
 	"signet/internal/fault"
-	"signet/internal/once"
 	"signet/internal/web"
 )
 
@@ -84,7 +83,7 @@ func (s *Senders) matchProof(ctx context.Context, sent Sent, b bearer, c Claims,
 		return err
 	}
 	k.proof = proof
-	if s.o.Nonces && slices.Contains(s.o.NonceAtAPIs, audience) {
+	if s.o.Nonces && (proof.Nonce != "" || slices.Contains(s.o.NonceAtAPIs, audience)) {
 		err := s.checkNonce(ctx, &k, now)
 		if errors.Is(err, ErrNonce) {
 			return s.withNonce(s.challenged(errResourceNonce, "DPoP", "use_dpop_nonce"), k.Nonce)
@@ -113,8 +112,8 @@ func (s *Senders) spendAtResource(ctx context.Context, k *Checked) error {
 	case errors.Is(err, ErrReplay):
 		s.noteReplay(ctx, k)
 		return s.challenged(ErrReplay, "DPoP", "invalid_dpop_proof")
-	case errors.Is(err, once.ErrEpoch):
-		return s.withNonce(s.challenged(errResourceNonce, "DPoP", "use_dpop_nonce"), k.Nonce)
+	case s.curable(err):
+		return s.askForNonce(ctx, k, s.challenged(errResourceNonce, "DPoP", "use_dpop_nonce"))
 	}
 	return s.away(ctx, k, err)
 }
