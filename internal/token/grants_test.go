@@ -232,6 +232,20 @@ func TestRefreshTokensRotateAndALostAnswerCanBeHadAgain(t *testing.T) {
 	})
 }
 
+func TestGraceOfARefreshTokenIsNotExtendedByItsUse(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, secret := h.client(nil)
+	first := h.nodes[0].call(t, "/token", id, secret, exchange(h.authorize(id))).text("refresh_token")
+	use := func() answer {
+		return h.nodes[0].call(t, "/token", id, secret, form("grant_type", "refresh_token", "refresh_token", first))
+	}
+	use().wants(t, "first use", 200, "")
+	h.advance(6 * time.Second)
+	use().wants(t, "after six seconds", 200, "")
+	h.advance(6 * time.Second)
+	use().wants(t, "after twelve", 400, "invalid_grant")
+}
+
 func TestManyRefreshesAtOnceHaveOneSuccessor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		h := newHouse(t, d, houseOptions{})
@@ -390,6 +404,8 @@ func TestDeviceWaitsForItsUser(t *testing.T) {
 			return n.call(t, "/token", id, secret, form("grant_type", token.GrantDevice, "device_code", device))
 		}
 		device, user := begin()
+		other, otherSecret := h.client(nil)
+		n.call(t, "/token", other, otherSecret, form("grant_type", token.GrantDevice, "device_code", device)).wants(t, "another client polls", 400, "invalid_grant")
 		poll(device).wants(t, "nobody has typed it", 400, "authorization_pending")
 		poll(device).wants(t, "at once again", 400, "slow_down")
 		h.advance(6 * time.Second)
