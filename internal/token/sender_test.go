@@ -10,6 +10,7 @@ import (
 
 	"signet/internal/db"
 	"signet/internal/db/dbtest"
+	"signet/internal/dpop/dpoptest"
 	"signet/internal/once"
 	"signet/internal/ticket"
 	"signet/internal/token"
@@ -433,9 +434,28 @@ func TestTenantsAndTheConfigurationMayDemandAKey(t *testing.T) {
 
 	h = newHouse(t, dbtest.SQLite(t), houseOptions{})
 	id, secret = h.client(nil)
-	h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials")).wants(t, "by nobody", 200, "")
+	before := h.nodes[0].call(t, "/token", id, secret, exchange(h.authorize(id)))
+	before.wants(t, "by nobody", 200, "")
 	if err := h.clients.SetTenantPolicy(member(t.Context(), "acme", "oauth:clients"), "", token.Policy{DPoP: token.Required, MTLS: token.Off}); err != nil {
 		t.Fatal(err)
 	}
 	h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials")).wants(t, "by the tenant", 400, "invalid_dpop_proof")
+	h.nodes[0].call(t, "/userinfo", "", "", form(), "Authorization", "Bearer "+before.text("access_token")).
+		wants(t, "a token of before", 401, "invalid_token")
+}
+
+// What attackers send at resources and elsewhere, sent to /token: nothing of it passes.
+func TestTokenEndpointRefusesWhatAttackersSend(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, secret := h.bound(nil)
+	signer := dpoptest.NewSigner(t, "ES256")
+	for _, a := range dpoptest.Attacks(t, signer, dpoptest.Payload(http.MethodPost, issuer+"/token", "", h.now()), h.now()) {
+		var headers []string
+		for _, v := range a.Headers {
+			headers = append(headers, "DPoP", v)
+		}
+		h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials"), headers...).wants(t, a.Name, 400, "invalid_dpop_proof")
+	}
+	good := signer.Proof(t, signer.Header(), dpoptest.Payload(http.MethodPost, issuer+"/token", "", h.now()))
+	h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials"), "DPoP", good).wants(t, "a good one", 200, "")
 }
