@@ -18,8 +18,8 @@ import (
 
 // sections are the pages that only show.
 var sections = []string{
-	"/console", "/console/users", "/console/roles", "/console/sessions", "/console/tokens", "/console/clients", "/console/audit",
-	"/console/mail-keys", "/console/verifications", "/console/domains", "/console/bypass",
+	"/console", "/console/users", "/console/roles", "/console/sessions", "/console/tokens", "/console/audit",
+	"/console/mail-keys", "/console/verifications", "/console/domains", "/console/bypass", "/console/clients",
 }
 
 // lists are the same with filters.
