@@ -26,7 +26,7 @@ func (a *App) newOAuth(ctx context.Context, in *instance) (*token.OAuth, error) 
 	oauth := token.NewOAuth(a.DB, a.Tokens, a.Clients, token.OAuthOptions{
 		People: sessionPeople{a}, Audit: a.Audit, Metrics: a.tokenMetrics, Now: time.Now,
 		Senders:    token.NewSenders(a.DB, a.Clients, a.guard, a.Audit, a.tokenMetrics, o),
-		Successors: [32]byte(a.Seal.Derive("oauth refresh successors")),
+		Successors: [32]byte(a.Seal.Derive("oauth refresh successors")), Forgetful: !a.Config.Security.KeepClientTokens,
 	})
 	in.workers = append(in.workers, oauth.Run)
 	return oauth, nil

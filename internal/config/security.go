@@ -12,6 +12,7 @@ import (
 // Security is what senders of requests must prove.
 type Security struct {
 	SenderConstraints SenderConstraints `yaml:"senderConstraints"`
+	KeepClientTokens  bool              `yaml:"keepClientTokens" doc:"Whether the JWTs that clients get for themselves are kept, so that /revoke ends them at once. Without, they end by themselves within 5 minutes, and cost less"`
 }
 
 // SenderConstraints bind tokens to their senders.
@@ -85,7 +86,7 @@ func (m *Moment) UnmarshalText(text []byte) error {
 }
 
 func defaultSecurity() Security {
-	return Security{SenderConstraints{
+	return Security{KeepClientTokens: true, SenderConstraints: SenderConstraints{
 		DPoP: DPoP{
 			Enabled: true, AllowedAlgorithms: []string{"ES256", "EdDSA", "Ed25519", "PS256"},
 			ProofLifetime: Duration(time.Minute), AllowedClockSkew: Duration(10 * time.Second), ReplayWindow: Duration(5 * time.Minute),

@@ -63,30 +63,23 @@ type payload struct {
 // those of the authority. It returns ErrClaim for what no token can say, and an
 // internal error where the store did not name the signing key for a minute.
 func (a *Authority) Issue(ctx context.Context, c Claims) (string, error) {
-	token, _, err := a.issue(ctx, c)
-	return token, err
-}
-
-// issue is Issue, and returns the token's jti too.
-func (a *Authority) issue(ctx context.Context, c Claims) (token, id string, err error) {
 	keys, err := a.current(ctx)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	now := a.options.Now()
 	if err := check(c, now); err != nil {
-		return "", "", err
+		return "", err
 	}
-	p := a.payload(c, now)
-	text, err := json.Marshal(p)
+	text, err := json.Marshal(a.payload(c, now))
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	token, err = sign(keys.active.access, text)
+	token, err := sign(keys.active.access, text)
 	if err == nil && len(token) > MaxSize {
-		return "", "", ErrClaim.Because("together the claims take %d bytes, of %d at most", len(token), MaxSize)
+		return "", ErrClaim.Because("together the claims take %d bytes, of %d at most", len(token), MaxSize)
 	}
-	return token, p.ID, err
+	return token, err
 }
 
 func (a *Authority) payload(c Claims, now time.Time) payload {

@@ -144,20 +144,14 @@ func readBasic(authorization string) (id, secret string, err error) {
 
 // prove holds what a request brings to the client that it names.
 func (s *Clients) prove(ctx context.Context, p proof) (Client, error) {
-	hash := seal.SecretHash(p.secret)
-	var c Client
-	var kept secrets
-	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
-		c, kept, err = findProving(ctx, tx, p.id)
-		return err
-	})
+	a, err := s.actor(ctx, p.id)
 	switch {
 	case errors.Is(err, ErrNoClient):
 		return Client{}, refused("there is no such client, or it is disabled")
 	case err != nil:
 		return Client{}, err
 	}
-	return c, s.judge(ctx, c, kept, p, hash)
+	return a.client, s.judge(ctx, a.client, a.kept, p, seal.SecretHash(p.secret))
 }
 
 // judge returns nil where the client proved itself as it is registered to.

@@ -176,6 +176,8 @@ type Clients struct {
 	audit    Auditor
 	options  ClientOptions
 	remote   remoteKeys
+	actors   *recent[string, actor]
+	tenants  *recent[string, Policy]
 }
 
 // NewClients returns the clients kept in d.
@@ -183,6 +185,7 @@ func NewClients(d *db.DB, accounts Accounts, a Auditor, o ClientOptions) *Client
 	return &Clients{
 		db: d, accounts: accounts, audit: a, options: o,
 		remote: remoteKeys{get: o.Getter, now: o.Now, byURI: map[string]heldKeys{}},
+		actors: newRecent[string, actor](o.Now), tenants: newRecent[string, Policy](o.Now),
 	}
 }
 
@@ -271,7 +274,7 @@ func (s *Clients) create(ctx context.Context, n NewClient, trial bool) (c Client
 	if err != nil {
 		return Client{}, "", err
 	}
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
+	err = s.change(ctx, func(tx *db.Tx) error {
 		if c.Account, err = s.accounts.AccountFor(ctx, tx, n.Account); err != nil {
 			return err
 		}
@@ -360,7 +363,7 @@ func (s *Clients) Disable(ctx context.Context, id string) error {
 	if db.Clean("client_id", id) != nil {
 		return ErrNoClient
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	return s.change(ctx, func(tx *db.Tx) error {
 		if err := disableClient(ctx, tx, id, account, db.Now(s.options.Now())); err != nil {
 			return err
 		}

@@ -104,7 +104,7 @@ func (s *Clients) changeClient(ctx context.Context, id string, fn func(tx *db.Tx
 	if db.Clean("client_id", id) != nil {
 		return ErrNoClient
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	return s.change(ctx, func(tx *db.Tx) error {
 		c, err := lockClient(ctx, tx, id, account)
 		if err != nil {
 			return err

@@ -57,10 +57,12 @@ func (p Policy) check() error {
 // Demands returns what the senders of a client's tokens must prove: the stricter of what
 // the client and its account demand.
 func (s *Clients) Demands(ctx context.Context, c Client) (Policy, error) {
-	var p Policy
-	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
-		p, err = tenantPolicy(ctx, tx, c.Account)
-		return err
+	p, err := s.tenants.get(c.Account, func() (p Policy, err error) {
+		err = s.db.View(ctx, func(tx *db.Tx) error {
+			p, err = tenantPolicy(ctx, tx, c.Account)
+			return err
+		})
+		return p, err
 	})
 	return p.Stricter(c.Policy), err
 }
@@ -107,7 +109,7 @@ func (s *Clients) withTenant(ctx context.Context, account string, fn func(tx *db
 	if db.Clean("account", account) != nil {
 		return ErrNoTenant
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) (err error) {
+	return s.change(ctx, func(tx *db.Tx) (err error) {
 		var id string
 		if account == "" {
 			id, err = s.accounts.AccountFor(ctx, tx, "")

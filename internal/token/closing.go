@@ -7,9 +7,13 @@ import (
 	"signet/internal/db"
 )
 
+// endedTopic is published when tokens end in another way than by /revoke.
+const endedTopic = "token.ended"
+
 // CloseUser ends all tokens that a user let apps have, in the caller's transaction.
 func (c *Codes) CloseUser(ctx context.Context, tx *db.Tx, user string) error {
 	_, err := tx.ExecContext(ctx, `UPDATE authority_families SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL`, c.now(), user)
+	tx.AfterCommit(func() { c.authority.bus.Publish(endedTopic) })
 	return err
 }
 

@@ -215,14 +215,18 @@ func (g *OAuth) Prune(ctx context.Context) error {
 	return g.db.Update(ctx, func(tx *db.Tx) error { return pruneGrants(ctx, tx, g.now()) })
 }
 
-// Run removes what has ended, until ctx ends.
+// Run removes what has ended, and forgets what others have ended, until ctx ends.
 func (g *OAuth) Run(ctx context.Context) error {
+	ended, cancel := g.authority.bus.Subscribe(endedTopic)
+	defer cancel()
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-ended:
+			g.tokens.forget()
 		case <-tick.C:
 			if err := g.Prune(ctx); err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "ended tokens were not removed", "error", err)

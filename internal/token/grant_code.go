@@ -100,7 +100,7 @@ func (g *OAuth) findCode(ctx context.Context, x exchange, hash []byte) (c code, 
 func (g *OAuth) codeCameAgain(ctx context.Context, c code, by Client) error {
 	err := g.db.Update(ctx, func(tx *db.Tx) error {
 		if c.client == by.ID {
-			if err := revokeFamily(ctx, tx, c.family, g.now()); err != nil {
+			if err := g.revokeFamily(ctx, tx, c.family, g.now()); err != nil {
 				return err
 			}
 		}

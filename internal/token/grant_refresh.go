@@ -96,7 +96,7 @@ func (t tokenRow) stale(now time.Time) bool {
 // cameAgain ends a family whose refresh token was used twice.
 func (g *OAuth) cameAgain(ctx context.Context, row tokenRow, f family) error {
 	err := g.db.Update(ctx, func(tx *db.Tx) error {
-		if err := revokeFamily(ctx, tx, f.id, g.now()); err != nil {
+		if err := g.revokeFamily(ctx, tx, f.id, g.now()); err != nil {
 			return err
 		}
 		return g.audit.Record(ctx, tx, audit.Event{

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/url"
 	"slices"
 	"strings"
@@ -57,7 +58,10 @@ type OAuthOptions struct {
 	// Successors is the secret that the successor of a refresh token is derived with, so
 	// that a lost answer can be had again though no token is kept.
 	Successors [32]byte
-	Now        func() time.Time
+	// Forgetful does not keep the JWTs that clients get for themselves: they cost less,
+	// and cannot be revoked before they end.
+	Forgetful bool
+	Now       func() time.Time
 }
 
 // OAuth gives tokens for grants (RFC 6749, section 4), and says of tokens whether
@@ -71,14 +75,17 @@ type OAuth struct {
 	audit      Auditor
 	metrics    *Metrics
 	successors [32]byte
+	forgetful  bool
+	tokens     *recent[[sha256.Size]byte, seen] // that were looked at
 	now        func() time.Time
 }
 
 // NewOAuth returns the grants whose tokens are kept in d and signed by a.
 func NewOAuth(d *db.DB, a *Authority, c *Clients, o OAuthOptions) *OAuth {
+	now := func() time.Time { return db.Now(o.Now()) }
 	return &OAuth{
-		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors,
-		now: func() time.Time { return db.Now(o.Now()) },
+		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors, forgetful: o.Forgetful,
+		tokens: newRecent[[sha256.Size]byte, seen](now), now: now,
 	}
 }
 
@@ -169,6 +176,9 @@ func (g *OAuth) clientCredentials(ctx context.Context, x exchange) (Response, er
 	})
 	if err != nil {
 		return Response{}, err
+	}
+	if g.forgetful && x.client.Format == JWT {
+		return made.response, nil
 	}
 	return made.response, g.db.Update(ctx, func(tx *db.Tx) error { return insertToken(ctx, tx, made.access) })
 }

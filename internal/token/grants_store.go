@@ -25,6 +25,7 @@ type tokenRow struct {
 	hash                    []byte
 	kind                    tokenKind
 	family, client, subject string
+	account                 string // of the client
 	audiences, scopes       []string
 	confirm                 Confirmation
 	created, expires        time.Time
@@ -58,10 +59,10 @@ func findToken(ctx context.Context, tx *db.Tx, hash []byte) (tokenRow, error) {
 	var audiences, scopes db.JSON[[]string]
 	var used, revoked sql.NullTime
 	err := tx.QueryRowContext(ctx, `
-		SELECT t.kind, t.family, t.client_id, t.subject, t.audiences, t.scopes, t.jkt, t.sender_certificate, t.created_at, t.expires_at, t.used_at, t.revoked_at
+		SELECT t.kind, t.family, t.client_id, c.account_id, t.subject, t.audiences, t.scopes, t.jkt, t.sender_certificate, t.created_at, t.expires_at, t.used_at, t.revoked_at
 		FROM authority_tokens t JOIN oauth_clients c ON c.id = t.client_id JOIN accounts a ON a.id = c.account_id
 		WHERE t.hash = $1 AND c.disabled_at IS NULL AND a.disabled_at IS NULL`, hash).
-		Scan(&t.kind, &t.family, &t.client, &t.subject, &audiences, &scopes, &t.confirm.JKT, &t.confirm.X5T, &t.created, &t.expires, &used, &revoked)
+		Scan(&t.kind, &t.family, &t.client, &t.account, &t.subject, &audiences, &scopes, &t.confirm.JKT, &t.confirm.X5T, &t.created, &t.expires, &used, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return tokenRow{}, errNoToken
 	}
@@ -115,7 +116,8 @@ func findFamily(ctx context.Context, tx *db.Tx, id string) (family, error) {
 }
 
 // revokeFamily ends all tokens of a family.
-func revokeFamily(ctx context.Context, tx *db.Tx, id string, at time.Time) error {
+func (g *OAuth) revokeFamily(ctx context.Context, tx *db.Tx, id string, at time.Time) error {
+	tx.AfterCommit(g.tokens.forget)
 	_, err := tx.ExecContext(ctx, `UPDATE authority_families SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL`, at, id)
 	return err
 }

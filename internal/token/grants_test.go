@@ -102,6 +102,37 @@ func TestClientCredentialsGiveATokenForTheClientAlone(t *testing.T) {
 	})
 }
 
+func TestForgetfulAuthorityKeepsNoTokenOfAClientItself(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{forgetful: true})
+	id, secret := h.client(nil)
+	n := h.nodes[0]
+	own := n.call(t, "/token", id, secret, form("grant_type", "client_credentials")).text("access_token")
+	alices := n.call(t, "/token", id, secret, exchange(h.authorize(id))).text("access_token")
+	var kept int
+	if err := h.d.SQL().QueryRowContext(t.Context(), `SELECT count(*) FROM authority_tokens WHERE kind = 'access'`).Scan(&kept); err != nil || kept != 1 {
+		t.Errorf("%d access tokens are kept, %v, want alice's alone", kept, err)
+	}
+	for name, c := range map[string]struct {
+		token   string
+		revoked bool
+	}{"own": {own, false}, "alice's": {alices, true}} {
+		if i := n.call(t, "/introspect", id, secret, form("token", c.token)); i.body["active"] != true {
+			t.Errorf("%s: got %v", name, i.body)
+		}
+		n.call(t, "/revoke", id, secret, form("token", c.token)).wants(t, name, 200, "")
+		if i := n.call(t, "/introspect", id, secret, form("token", c.token)); i.body["active"] == c.revoked {
+			t.Errorf("%s, after /revoke: got %v", name, i.body)
+		}
+	}
+	if err := h.clients.Disable(member(t.Context(), "acme", "oauth:clients", "mail:send"), id); err != nil {
+		t.Fatal(err)
+	}
+	watcher, watcherSecret := h.client(nil)
+	if i := n.call(t, "/introspect", watcher, watcherSecret, form("token", own)); i.body["active"] != false {
+		t.Errorf("its client is disabled: got %v", i.body)
+	}
+}
+
 func TestOpaqueTokensSayNothingByThemselves(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
 	id, secret := h.client(func(n *token.NewClient) { n.Format = token.Opaque })
@@ -308,6 +339,7 @@ func TestRefreshEndsWithTheSessionUnlessItWasLetOutliveIt(t *testing.T) {
 		n.call(t, "/token", id, secret, form("grant_type", "refresh_token", "refresh_token", online.text("refresh_token"))).wants(t, "online", 400, "invalid_grant")
 		n.call(t, "/token", id, secret, form("grant_type", "refresh_token", "refresh_token", offline.text("refresh_token"))).wants(t, "offline", 200, "")
 		h.tx(func(ctx context.Context, tx *db.Tx) error { return h.codes.CloseUser(ctx, tx, "usr_alice") })
+		h.advance(time.Second)
 		if i := n.call(t, "/introspect", id, secret, form("token", offline.text("access_token"))); i.body["active"] != false {
 			t.Errorf("the user is disabled: %v", i.body)
 		}

@@ -8,7 +8,6 @@ import (
 
 	"signet/internal/audit"
 	"signet/internal/db"
-	"signet/internal/fault"
 	"signet/internal/seal"
 )
 
@@ -24,7 +23,6 @@ type Introspection struct {
 	Subject   string            `json:"sub,omitempty"`
 	Audience  []string          `json:"aud,omitempty"`
 	Issuer    string            `json:"iss,omitempty"`
-	ID        string            `json:"jti,omitempty"`
 	Confirm   map[string]string `json:"cnf,omitempty"`    // jkt, x5t#S256
 	Tenant    string            `json:"tenant,omitempty"` // account
 	AuthTime  int64             `json:"auth_time,omitempty"`
@@ -92,15 +90,11 @@ func (g *OAuth) maySee(ctx context.Context, caller Client, s seen) (may bool, er
 	if s.kind == refresh || !slices.ContainsFunc(s.claims.Audience, caller.isAudience) {
 		return false, nil
 	}
-	err = g.db.View(ctx, func(tx *db.Tx) error {
-		owner, err := findClient(ctx, tx, s.claims.Client, "")
-		may = err == nil && owner.Account == caller.Account
-		return err
-	})
+	owner, err := g.clients.acting(ctx, s.claims.Client)
 	if errors.Is(err, ErrNoClient) {
-		err = nil
+		return false, nil
 	}
-	return may, err
+	return owner.Account == caller.Account, err
 }
 
 // isAudience reports whether a client stands for an audience.
@@ -110,7 +104,7 @@ func (s seen) introspection() Introspection {
 	c := s.claims
 	i := Introspection{
 		Active: true, Scope: strings.Join(c.Scopes, " "), Client: c.Client, Expires: c.Expires.Unix(), Issued: c.Issued.Unix(),
-		Subject: c.Subject, Audience: c.Audience, Issuer: c.Issuer, ID: c.ID, Confirm: members(c.Confirm), Tenant: c.Account,
+		Subject: c.Subject, Audience: c.Audience, Issuer: c.Issuer, Confirm: members(c.Confirm), Tenant: c.Account,
 		ACR: c.ACR, AMR: c.AMR, Session: c.Session,
 	}
 	if s.kind == access {
@@ -146,24 +140,20 @@ func (g *OAuth) Revoke(ctx context.Context, r Request) error {
 		return err
 	}
 	hash := seal.SecretHash(value)
-	if c, err := g.authority.read(ctx, value); err == nil {
-		hash = seal.SecretHash(c.ID)
-	} else if fault.KindOf(err) == fault.Internal {
-		return err
-	}
 	err = g.db.Update(ctx, func(tx *db.Tx) error {
 		row, err := findToken(ctx, tx, hash)
 		if err != nil || row.client != caller.ID {
 			return err
 		}
 		if row.kind == refresh {
-			err = revokeFamily(ctx, tx, row.family, g.now())
+			err = g.revokeFamily(ctx, tx, row.family, g.now())
 		} else {
 			err = revokeToken(ctx, tx, hash, g.now())
 		}
 		if err != nil {
 			return err
 		}
+		tx.AfterCommit(g.tokens.forget)
 		return g.audit.Record(ctx, tx, audit.Event{
 			Action: "authority.token.revoke", Target: caller.ID, Account: caller.Account,
 			Detail: map[string]any{"kind": string(row.kind), "subject": row.subject, "family": row.family},

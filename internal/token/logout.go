@@ -71,7 +71,10 @@ func (c *Codes) SessionsEnded(ctx context.Context, tx *db.Tx, ids []string) erro
 			return err
 		}
 	}
-	tx.AfterCommit(func() { c.authority.bus.Publish(logoutTopic) })
+	tx.AfterCommit(func() {
+		c.authority.bus.Publish(endedTopic)
+		c.authority.bus.Publish(logoutTopic)
+	})
 	return nil
 }
 

@@ -1,58 +1,66 @@
 package token
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
-	"strings"
 
 	"signet/internal/db"
 	"signet/internal/fault"
-	"signet/internal/seal"
 )
 
 // seen is a token of ours that is good now.
 type seen struct {
 	kind   tokenKind
-	claims Claims
-	format Format
-	family string
+	claims Claims // as an access token has them; ID names it for logs
+	family string // "" where a client acts for itself
 }
 
 // look returns what a token says, whatever its kind and audience, where it is good now:
-// signed, kept, not expired, and neither it nor its family, client, session or user has
-// ended. Every fault is ErrToken.
+// kept, not expired, and neither it nor its family, client, session or user had ended a
+// second ago. Every fault is ErrToken.
+//
+// A token is found by its hash, so that its signature need not be verified: nobody else
+// knows a text that has it.
 func (g *OAuth) look(ctx context.Context, value string) (seen, error) {
 	if len(value) > MaxSize {
 		return seen{}, ErrToken.Because("it is longer than %d bytes", MaxSize)
 	}
-	if strings.HasPrefix(value, AccessPrefix) || strings.HasPrefix(value, RefreshPrefix) {
-		return g.lookUp(ctx, seal.SecretHash(value))
+	hash := sha256.Sum256([]byte(value))
+	s, err := g.tokens.get(hash, func() (seen, error) { return g.lookUp(ctx, hash[:]) })
+	if errors.Is(err, errNoToken) {
+		return g.unkept(ctx, value)
 	}
+	if err == nil && !g.now().Before(s.claims.Expires) {
+		return seen{}, ErrToken.At("exp").Because("it has passed")
+	}
+	return s, err
+}
+
+// unkept returns what a token says that is not kept: one of a handoff, which lives as
+// long as its session, or a client's own, where those are not kept.
+func (g *OAuth) unkept(ctx context.Context, value string) (seen, error) {
 	c, err := g.authority.read(ctx, value)
 	if err != nil {
 		return seen{}, err
 	}
-	s, err := g.lookUp(ctx, seal.SecretHash(c.ID))
-	if errors.Is(err, errNoToken) && c.Session != "" { // it came with a handoff, and lives as long as its session
-		return seen{kind: access, claims: c, format: JWT}, g.signedIn(ctx, c)
+	switch {
+	case c.Session != "":
+		_, err = g.people.BySession(ctx, c.Subject, c.Session)
+	case g.forgetful && c.Subject == c.Client:
+		_, err = g.clients.acting(ctx, c.Client)
+	default:
+		return seen{}, ErrToken.Because("it is not known")
 	}
-	if errors.Is(err, errNoToken) {
-		err = ErrToken.Because("it is not known")
-	}
-	s.claims, s.format = c, JWT
-	return s, err
-}
-
-func (g *OAuth) signedIn(ctx context.Context, c Claims) error {
-	_, err := g.people.BySession(ctx, c.Subject, c.Session)
 	if k := fault.KindOf(err); err != nil && (k == fault.Unauthorized || k == fault.NotFound) {
-		return ErrToken.Because("its session has ended")
+		return seen{}, ErrToken.Because("its session or client has ended")
 	}
-	return err
+	return seen{kind: access, claims: c}, err
 }
 
-// lookUp returns a token that is kept, by its hash. What it says of itself is as an
-// access token would.
+// lookUp returns a token that is kept, by its hash.
 func (g *OAuth) lookUp(ctx context.Context, hash []byte) (s seen, err error) {
 	var row tokenRow
 	var f family
@@ -63,19 +71,17 @@ func (g *OAuth) lookUp(ctx context.Context, hash []byte) (s seen, err error) {
 		f, err = findFamily(ctx, tx, row.family)
 		return err
 	})
-	now := g.now()
 	switch {
 	case err != nil:
 		return seen{}, err
 	case !row.revoked.IsZero(), !f.revoked.IsZero():
 		return seen{}, ErrToken.Because("it was revoked")
-	case !now.Before(row.expires):
-		return seen{}, ErrToken.At("exp").Because("it has passed")
 	case row.kind == refresh && !row.used.IsZero():
 		return seen{}, ErrToken.Because("it was used")
 	}
-	return seen{kind: row.kind, format: Opaque, family: row.family, claims: Claims{
-		Issuer: g.authority.options.Issuer, Subject: row.subject, Audience: row.audiences, Client: row.client, Account: f.account,
+	return seen{kind: row.kind, family: row.family, claims: Claims{
+		Issuer: g.authority.options.Issuer, Subject: row.subject, Audience: row.audiences, Client: row.client,
+		Account: cmp.Or(f.account, row.account), ID: "tok_" + hex.EncodeToString(hash[:10]),
 		Issued: row.created, Expires: row.expires, AuthTime: f.authTime, ACR: f.acr, AMR: f.amr, Scopes: row.scopes,
 		Session: f.session, Confirm: row.confirm,
 	}}, nil

@@ -70,12 +70,12 @@ func (g *OAuth) access(ctx context.Context, a authorization, expires time.Time) 
 		token, hash = seal.NewSecret(AccessPrefix)
 		return token, hash, nil
 	}
-	token, id, err := g.authority.issue(ctx, Claims{
+	token, err = g.authority.Issue(ctx, Claims{
 		Subject: a.subject, Audience: a.audiences, Client: a.client.ID, Account: a.account, Session: a.session, Expires: expires,
 		AuthTime: a.person.AuthTime, ACR: a.person.ACR, AMR: a.person.AMR, Scopes: a.scopes, Permissions: a.permissions(),
 		Confirm: a.sender.Confirm,
 	})
-	return token, seal.SecretHash(id), err
+	return token, seal.SecretHash(token), err
 }
 
 // permissions are those of the person that the scopes name: an app gets no more than

@@ -37,9 +37,10 @@ const newborn = 11 * time.Second
 
 // house is an authority with its endpoints, on one node or several that share a store.
 type house struct {
-	t       *testing.T
+	t       testing.TB
 	d       *db.DB
 	offset  atomic.Int64 // of the clock, in nanoseconds
+	frozen  atomic.Pointer[time.Time]
 	people  signedIn
 	lock    sync.Mutex
 	events  []audit.Event
@@ -58,18 +59,31 @@ type node struct {
 
 // houseOptions are what houses differ in.
 type houseOptions struct {
-	store  func(t *testing.T, d *db.DB) once.Store // memory where nil
+	store  func(t testing.TB, d *db.DB) once.Store // memory where nil
 	nodes  int                                     // 1 where 0
 	sender func(o *token.SenderOptions)
-	second func(t *testing.T, d *db.DB) once.Store // takes the place of store while it is away; may be nil
+	second func(t testing.TB, d *db.DB) once.Store // takes the place of store while it is away; may be nil
 	guard  func(g *once.Guard)                     // is told of each node's; may be nil
+
+	forgetful bool
 }
 
-func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.offset.Load())) }
+func (h *house) now() time.Time {
+	if at := h.frozen.Load(); at != nil {
+		return *at
+	}
+	return time.Now().Add(time.Duration(h.offset.Load()))
+}
+
+// freeze has the clock stand still.
+func (h *house) freeze() {
+	at := h.now()
+	h.frozen.Store(&at)
+}
 
 func (h *house) advance(d time.Duration) { h.offset.Add(int64(d)) }
 
-func newHouse(t *testing.T, d *db.DB, o houseOptions) *house {
+func newHouse(t testing.TB, d *db.DB, o houseOptions) *house {
 	t.Helper()
 	h := &house{t: t, d: d}
 	h.advance(newborn) // proofs of before are refused by a store that is younger
@@ -95,17 +109,17 @@ func newHouse(t *testing.T, d *db.DB, o houseOptions) *house {
 	return h
 }
 
-func inMemory(*testing.T, *db.DB) once.Store { return once.NewMemory() }
+func inMemory(testing.TB, *db.DB) once.Store { return once.NewMemory() }
 
 // run has a store work in the background until the test ends.
-func run(t *testing.T, work func(ctx context.Context) error) {
+func run(t testing.TB, work func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = work(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 }
 
-func inSQL(t *testing.T, d *db.DB) once.Store {
+func inSQL(t testing.TB, d *db.DB) once.Store {
 	s := once.NewSQL(d)
 	run(t, s.Run)
 	return s
@@ -141,7 +155,7 @@ func (h *house) newNode(o houseOptions) *node {
 	n := &node{metrics: prometheus.NewRegistry()}
 	metrics := token.NewMetrics(n.metrics)
 	n.OAuth = token.NewOAuth(h.d, authority, h.clients, token.OAuthOptions{
-		People: h.people, Audit: auditor, Metrics: metrics, Now: h.now,
+		People: h.people, Audit: auditor, Metrics: metrics, Forgetful: o.forgetful, Now: h.now,
 		Senders: token.NewSenders(h.d, h.clients, guard, auditor, metrics, sender),
 	})
 	mux := http.NewServeMux()
@@ -358,11 +372,11 @@ func onEveryStore(t *testing.T, f func(t *testing.T, d *db.DB, o houseOptions)) 
 	t.Run("postgres, two nodes", func(t *testing.T) { f(t, dbtest.Postgres(t), houseOptions{store: inSQL, nodes: 2}) })
 	t.Run("postgres, redis, two nodes", func(t *testing.T) {
 		server := redistest.Start(t)
-		f(t, dbtest.Postgres(t), houseOptions{nodes: 2, store: func(t *testing.T, _ *db.DB) once.Store { return inRedis(t, server) }})
+		f(t, dbtest.Postgres(t), houseOptions{nodes: 2, store: func(t testing.TB, _ *db.DB) once.Store { return inRedis(t, server) }})
 	})
 }
 
-func inRedis(t *testing.T, server *redistest.Server) once.Store {
+func inRedis(t testing.TB, server *redistest.Server) once.Store {
 	r, err := once.OpenRedis(t.Context(), server.URL(), "signet:")
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,13 +18,8 @@ import (
 )
 
 // bound is a client that must prove a key.
-func (h *house) bound(change func(n *token.NewClient)) (id, secret string) {
-	return h.client(func(n *token.NewClient) {
-		n.Policy.DPoP = token.Required
-		if change != nil {
-			change(n)
-		}
-	})
+func (h *house) bound() (id, secret string) {
+	return h.client(func(n *token.NewClient) { n.Policy.DPoP = token.Required })
 }
 
 // The matrix of what clients get, with nonces: no proof is 400 with use_dpop_nonce in
@@ -33,7 +29,7 @@ func TestMatrixOfBoundTokens(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, d *db.DB, o houseOptions) {
 		o.sender = func(s *token.SenderOptions) { s.Nonces = true }
 		h := newHouse(t, d, o)
-		id, secret := h.bound(nil)
+		id, secret := h.bound()
 		first, last := h.nodes[0], h.nodes[len(h.nodes)-1]
 		ask := func(n *node, headers ...string) answer {
 			return n.call(t, "/token", id, secret, form("grant_type", "client_credentials"), headers...)
@@ -76,7 +72,7 @@ func TestMatrixOfBoundTokens(t *testing.T) {
 
 func TestProofsAtTheTokenEndpoint(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
-	id, secret := h.bound(nil)
+	id, secret := h.bound()
 	free, freeSecret := h.client(nil)
 	off, offSecret := h.client(func(n *token.NewClient) { n.Policy.DPoP = token.Off })
 	k := h.holder()
@@ -117,7 +113,7 @@ func TestProofsAtTheTokenEndpoint(t *testing.T) {
 func TestOfManyUsesOfOneProofOneWins(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, d *db.DB, o houseOptions) {
 		h := newHouse(t, d, o)
-		id, secret := h.bound(nil)
+		id, secret := h.bound()
 		proof := h.holder().proof("/token", nil)
 		won := h.race(64, func(n *node) bool {
 			return n.call(t, "/token", id, secret, form("grant_type", "client_credentials"), "DPoP", proof).status == 200
@@ -132,7 +128,7 @@ func TestSingleUseNonceIsGoodOnce(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, d *db.DB, o houseOptions) {
 		o.sender = func(s *token.SenderOptions) { s.Nonces, s.SingleUse = true, true }
 		h := newHouse(t, d, o)
-		id, secret := h.bound(nil)
+		id, secret := h.bound()
 		k := h.holder()
 		ask := func(n *node, nonce string) answer {
 			return n.call(t, "/token", id, secret, form("grant_type", "client_credentials"), "DPoP", k.proof("/token", map[string]any{"nonce": nonce}))
@@ -223,9 +219,7 @@ func TestPushedRequestIsBoundToItsKeyAndGoodOnce(t *testing.T) {
 			"another key's":      {"dpop_jkt", h.holder().thumbprint(), "invalid_request"},
 		} {
 			f := url.Values{}
-			for k, v := range ask {
-				f[k] = v
-			}
+			maps.Copy(f, ask)
 			f.Set(c.name, c.value)
 			n.call(t, "/par", id, secret, f, "DPoP", k.proof("/par", nil)).wants(t, name, 400, c.code)
 		}
@@ -236,7 +230,7 @@ func TestPushedRequestIsBoundToItsKeyAndGoodOnce(t *testing.T) {
 func TestBoundTokenIsOfNoUseToAThief(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, d *db.DB, o houseOptions) {
 		h := newHouse(t, d, o)
-		id, secret := h.bound(nil)
+		id, secret := h.bound()
 		n, k, thief := h.nodes[0], h.holder(), h.holder()
 		a := n.call(t, "/token", id, secret, exchange(h.authorize(id)), "DPoP", k.proof("/token", nil))
 		a.wants(t, "token", 200, "")
@@ -246,9 +240,7 @@ func TestBoundTokenIsOfNoUseToAThief(t *testing.T) {
 		bearer := n.call(t, "/token", free, freeSecret, exchange(h.authorize(free))).text("access_token")
 		proof := func(by holder, changes map[string]any) string {
 			all := map[string]any{"ath": ath(at)}
-			for name, v := range changes {
-				all[name] = v
-			}
+			maps.Copy(all, changes)
 			return by.proof("/userinfo", all)
 		}
 		good := proof(k, nil)
@@ -282,7 +274,7 @@ func TestBoundTokenIsOfNoUseToAThief(t *testing.T) {
 
 func TestOwnAPIsMayAskForANonce(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), houseOptions{sender: func(s *token.SenderOptions) { s.Nonces, s.NonceAtAPIs = true, []string{issuer} }})
-	id, secret := h.bound(nil)
+	id, secret := h.bound()
 	n, k := h.nodes[0], h.holder()
 	nonce := n.call(t, "/token", id, secret, form("grant_type", "client_credentials")).header.Get("DPoP-Nonce")
 	a := n.call(t, "/token", id, secret, form("grant_type", "client_credentials", "resource", issuer), "DPoP", k.proof("/token", map[string]any{"nonce": nonce}))
@@ -342,6 +334,7 @@ func TestAPITakesTokensForThisServerOnlyAndNoFurtherThanTheirScopes(t *testing.T
 		}
 	}
 	h.tx(func(ctx context.Context, tx *db.Tx) error { return h.codes.CloseUser(ctx, tx, "usr_alice") })
+	h.advance(time.Second)
 	if _, err := try("Bearer " + mine); err == nil {
 		t.Error("the user is disabled, and the token opens the door")
 	}
@@ -355,8 +348,8 @@ func (awayStore) Take(context.Context, once.Entry) (once.Answer, error) {
 }
 
 func TestWithoutAReplayStoreNothingIsAccepted(t *testing.T) {
-	h := newHouse(t, dbtest.SQLite(t), houseOptions{store: func(*testing.T, *db.DB) once.Store { return awayStore{once.NewMemory()} }})
-	id, secret := h.bound(nil)
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{store: func(testing.TB, *db.DB) once.Store { return awayStore{once.NewMemory()} }})
+	id, secret := h.bound()
 	a := h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials"), "DPoP", h.holder().proof("/token", nil))
 	a.wants(t, "store away", 503, "temporarily_unavailable")
 	if got := h.nodes[0].count(t, "authority_dpop_requests_total", "unavailable"); got != 1 {
@@ -367,7 +360,7 @@ func TestWithoutAReplayStoreNothingIsAccepted(t *testing.T) {
 func TestProofThatAYoungStoreCannotJudgeIsAskedForANonce(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), houseOptions{sender: func(s *token.SenderOptions) { s.Nonces = true }})
 	h.advance(-newborn)
-	id, secret := h.bound(nil)
+	id, secret := h.bound()
 	n, k := h.nodes[0], h.holder()
 	nonce := n.call(t, "/token", id, secret, form("grant_type", "client_credentials")).header.Get("DPoP-Nonce")
 	at := n.call(t, "/token", id, secret, exchange(h.authorize(id)), "DPoP", k.proof("/token", map[string]any{"nonce": nonce})).text("access_token")
@@ -387,7 +380,7 @@ func TestBypassGivesBearerTokensUntilItEnds(t *testing.T) {
 		s.Bypass = token.Bypass{Until: until, Reason: "the gateway strips the header"}
 		s.Nonces = true
 	}})
-	id, secret := h.bound(nil)
+	id, secret := h.bound()
 	n, k := h.nodes[0], h.holder()
 	f := form("grant_type", "client_credentials", "resource", issuer)
 	a := n.call(t, "/token", id, secret, f)
@@ -447,7 +440,8 @@ func TestTenantsAndTheConfigurationMayDemandAKey(t *testing.T) {
 // What attackers send at resources and elsewhere, sent to /token: nothing of it passes.
 func TestTokenEndpointRefusesWhatAttackersSend(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
-	id, secret := h.bound(nil)
+	id, secret := h.bound()
+	h.freeze()
 	signer := dpoptest.NewSigner(t, "ES256")
 	for _, a := range dpoptest.Attacks(t, signer, dpoptest.Payload(http.MethodPost, issuer+"/token", "", h.now()), h.now()) {
 		var headers []string

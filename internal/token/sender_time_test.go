@@ -22,7 +22,7 @@ func TestProofOfTheFutureIsRememberedAsLongAsItIsGood(t *testing.T) {
 		h := newHouse(t, d, houseOptions{sender: func(o *token.SenderOptions) { o.Window = 0 }})
 		time.Sleep(newborn) //nolint:forbidigo // the bubble's clock
 		h.advance(-newborn)
-		id, secret := h.bound(nil)
+		id, secret := h.bound()
 		k := h.holder()
 		proof := k.proof("/token", map[string]any{"iat": time.Now().Add(10 * time.Second).Unix()})
 		ask := func() answer {
@@ -44,12 +44,12 @@ func TestUsedProofIsRefusedAfterRedisHasLostIt(t *testing.T) {
 	var guard *once.Guard
 	h := newHouse(t, d, houseOptions{
 		sender: func(o *token.SenderOptions) { o.Nonces = true },
-		store:  func(t *testing.T, _ *db.DB) once.Store { return inRedis(t, server) },
+		store:  func(t testing.TB, _ *db.DB) once.Store { return inRedis(t, server) },
 		guard:  func(g *once.Guard) { guard = g },
 		second: inSQL,
 	})
 	run(t, guard.Watch)
-	id, secret := h.bound(nil)
+	id, secret := h.bound()
 	n, k := h.nodes[0], h.holder()
 	ask := func(proof string) answer {
 		return n.call(t, "/token", id, secret, form("grant_type", "client_credentials"), "DPoP", proof)

@@ -21,7 +21,7 @@ CREATE INDEX authority_families_user ON authority_families (user_id) WHERE revok
 CREATE INDEX authority_families_session ON authority_families (session_id) WHERE revoked_at IS NULL;
 CREATE INDEX authority_families_expires ON authority_families (expires_at);
 
--- Tokens (internal/token), by the SHA-256 of the token or, of a JWT, of its jti. What
+-- Tokens (internal/token), by the SHA-256 of the token. What
 -- they are bound to is jkt (RFC 9449, section 6) and sender_certificate (RFC 8705,
 -- section 3.1); both empty is a bearer token.
 CREATE TABLE authority_tokens (
