@@ -145,6 +145,10 @@ func readBasic(authorization string) (id, secret string, err error) {
 // prove holds what a request brings to the client that it names.
 func (s *Clients) prove(ctx context.Context, p proof) (Client, error) {
 	a, err := s.actor(ctx, p.id)
+	if err == nil && p.secret != "" && !a.kept.has(seal.SecretHash(p.secret), s.options.Now()) {
+		s.actors.drop(p.id) // it may be a newer one than what was read
+		a, err = s.actor(ctx, p.id)
+	}
 	switch {
 	case errors.Is(err, ErrNoClient):
 		return Client{}, refused("there is no such client, or it is disabled")

@@ -55,10 +55,11 @@ const (
 	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636, appendix B
 )
 
-func challengeOf(verifier string) string {
+// challenge is that of verifier.
+var challenge = func() string {
 	sum := sha256.Sum256([]byte(verifier))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
+}()
 
 // desk is an installation with an app, and alice signed in.
 type desk struct {
@@ -121,7 +122,7 @@ func (k *desk) newApp(t *testing.T, n token.NewClient) (token.Client, string) {
 }
 
 func (k *desk) handoff() token.Handoff {
-	return token.Handoff{Client: k.app.ID, Next: next, Challenge: challengeOf(verifier), User: "usr_alice", Session: "ses_alice"}
+	return token.Handoff{Client: k.app.ID, Next: next, Challenge: challenge, User: "usr_alice", Session: "ses_alice"}
 }
 
 func (k *desk) issue(t *testing.T) string {
@@ -224,7 +225,7 @@ func TestCodeThatWasMisusedGivesNothingAnyMore(t *testing.T) {
 		},
 		"challenge for verifier": {
 			func(t *testing.T, k *desk, code string) error {
-				_, err := k.codes.Redeem(t.Context(), k.app, code, challengeOf(verifier))
+				_, err := k.codes.Redeem(t.Context(), k.app, code, challenge)
 				return err
 			}, []string{"oauth_code.redeem verifier is wrong", "oauth_code.replay a code that was used came again"},
 		},
@@ -410,7 +411,7 @@ func TestAnAppOfATenantGetsNobodyOfAnother(t *testing.T) {
 		k.sessions["ses_bob"] = token.Person{User: "usr_bob", Account: "other", Permissions: []string{"users:write"}}
 		issue := func() error {
 			_, err := k.codes.Issue(t.Context(), token.Handoff{
-				Client: k.app.ID, Next: next, Challenge: challengeOf(verifier), User: "usr_bob", Session: "ses_bob",
+				Client: k.app.ID, Next: next, Challenge: challenge, User: "usr_bob", Session: "ses_bob",
 			})
 			return err
 		}

@@ -344,7 +344,7 @@ func (h *house) authorize(id string, changes ...string) (code string) {
 
 func (h *house) asked(id string, changes ...string) (to string, err error) {
 	q := form("client_id", id, "response_type", "code", "redirect_uri", "https://app.example.org/cb", "scope", "openid mail:send",
-		"state", "s1", "nonce", "n1", "code_challenge", challengeOf(verifier), "code_challenge_method", "S256")
+		"state", "s1", "nonce", "n1", "code_challenge", challenge, "code_challenge_method", "S256")
 	for i := 0; i < len(changes); i += 2 {
 		q.Set(changes[i], changes[i+1])
 		if changes[i+1] == "" {

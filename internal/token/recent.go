@@ -56,6 +56,12 @@ func (r *recent[K, V]) get(key K, read func() (V, error)) (V, error) {
 	return v, nil
 }
 
+func (r *recent[K, V]) drop(key K) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	delete(r.held, key)
+}
+
 func (r *recent[K, V]) forget() {
 	r.lock.Lock()
 	defer r.lock.Unlock()

@@ -177,7 +177,7 @@ func TestPushedRequestIsBoundToItsKeyAndGoodOnce(t *testing.T) {
 		id, secret := h.client(nil)
 		other, _ := h.client(nil)
 		n, k := h.nodes[0], h.holder()
-		ask := form("response_type", "code", "redirect_uri", "https://app.example.org/cb", "code_challenge", challengeOf(verifier),
+		ask := form("response_type", "code", "redirect_uri", "https://app.example.org/cb", "code_challenge", challenge,
 			"code_challenge_method", "S256", "scope", "mail:send", "client_id", id)
 		a := n.call(t, "/par", id, secret, ask, "DPoP", k.proof("/par", nil))
 		a.wants(t, "pushed", 201, "")
