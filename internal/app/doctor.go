@@ -30,6 +30,7 @@ func Doctor(ctx context.Context, cfg config.Config) []Finding {
 	if cfg.Account.Mail.Server == "" {
 		all = append(all, Finding{"warn", "mail server", "mails to users are written to " + cfg.MailDirectory() + " and reach nobody", "name one in account.mail.server"})
 	}
+	all = append(all, checkForgedCertificate(ctx, cfg)...)
 	return append(all, checkResolver(ctx, cfg))
 }
 
