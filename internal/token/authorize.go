@@ -29,6 +29,8 @@ var (
 	ErrNoConsent    = fault.New(fault.Forbidden, "access was denied").Named("access-denied")
 	ErrLoginNeeded  = fault.New(fault.Unauthorized, "nobody is signed in, and prompt=none forbids to ask").Named("login-required")
 	ErrAskNeeded    = fault.New(fault.Forbidden, "the user has not agreed yet, and prompt=none forbids to ask").Named("consent-required")
+	// OpenID Connect Core Unmet Authentication Requirements 1.0, section 2.
+	ErrUnmet = fault.New(fault.Forbidden, "the user cannot sign in as strongly as acr_values asks").Named("unmet-authentication-requirements")
 )
 
 // Asked is an authorization request (RFC 6749, section 4.1.1) that was found good.
@@ -43,6 +45,7 @@ type Asked struct {
 	MaxAge    time.Duration // below zero: any
 	ACR       []string      // any of them
 	Locale    string        // ui_locales
+	Begun     time.Time     // when it came, or was pushed
 
 	challenge, nonce, jkt string
 	responseMode          string
@@ -69,6 +72,7 @@ func (g *OAuth) Begin(ctx context.Context, q url.Values) (Asked, error) {
 	if err != nil {
 		return Asked{}, err
 	}
+	a.Begun = g.now()
 	a.URI, err = g.keepRequest(ctx, client, q, "")
 	return a, err
 }
@@ -92,7 +96,7 @@ func (g *OAuth) Resume(ctx context.Context, clientID, uri string) (Asked, error)
 		return Asked{}, err
 	}
 	a, err := g.ask(client, r.parameters, r.jkt)
-	a.URI, a.expires = uri, r.expires
+	a.URI, a.Begun, a.expires = uri, r.created, r.expires
 	return a, err
 }
 

@@ -37,7 +37,7 @@ func findRequest(ctx context.Context, tx *db.Tx, hash []byte) (r kept, err error
 	if errors.Is(err, sql.ErrNoRows) {
 		return kept{}, errNoToken
 	}
-	r.parameters, r.used = parameters.V, db.Time(used)
+	r.parameters, r.created, r.expires, r.used = parameters.V, r.created.UTC(), r.expires.UTC(), db.Time(used)
 	return r, err
 }
 

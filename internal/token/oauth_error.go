@@ -29,6 +29,7 @@ var oauthCodes = map[string]bool{
 	"invalid-target": true, "invalid-dpop-proof": true, "use-dpop-nonce": true, "insufficient-user-authentication": true,
 	"unsupported-token-type": true, "login-required": true, "consent-required": true, "interaction-required": true,
 	"unsupported-response-type": true, "invalid-request-uri": true, "request-not-supported": true,
+	"unmet-authentication-requirements": true,
 }
 
 // oauthError is a refusal as OAuth clients read it (RFC 6749, section 5.2).
