@@ -46,7 +46,7 @@ func (a *App) buildGate() error {
 }
 
 // newLogin makes the pages, over the gate of this process or of another.
-func (a *App) newLogin() (*login.Login, *login.Providers, error) {
+func (a *App) newLogin(oauth *token.OAuth) (*login.Login, *login.Providers, error) {
 	var accounts authapi.Service = a.Gate
 	if c := a.Config.Login.Account; c.URL != "" {
 		accounts = authapi.NewClient(c.URL, c.Key.Reveal(), &http.Client{Timeout: 10 * time.Second})
@@ -67,7 +67,7 @@ func (a *App) newLogin() (*login.Login, *login.Providers, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := login.New(accounts, apps{a}, outside, site, a.Bus, login.Options{
+	l, err := login.New(accounts, apps{a}, authority{a, oauth}, outside, site, a.Bus, login.Options{
 		Origin: a.Config.Server.Origin, SignUp: a.Config.Account.SignUp == "open", Changed: account.SessionsTopic, Now: time.Now,
 	})
 	a.Site = site

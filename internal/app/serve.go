@@ -172,7 +172,7 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 		}
 	}
 	if roles.has(LoginRole) {
-		pages, outside, err := a.newLogin()
+		pages, outside, err := a.newLogin(oauth)
 		if err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ func signedIn(t testing.TB) (a *App, check http.Handler, r *http.Request, seen f
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, _, err := a.newLogin()
+	pages, _, err := a.newLogin(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

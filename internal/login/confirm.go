@@ -36,6 +36,9 @@ func here(r *http.Request) string {
 	if strings.HasPrefix(r.URL.Path, "/console") { // its forms are sent to the pages that show them
 		return r.URL.RequestURI()
 	}
+	if strings.HasPrefix(r.URL.Path, "/device") {
+		return "/device"
+	}
 	return "/account/security"
 }
 

@@ -58,6 +58,9 @@ func (l *Login) check(ctx context.Context, f *flow) (err error) {
 			return ErrChallenge
 		}
 		_, err = CheckNext(f.Next, nil)
+		if err == nil {
+			f.App = l.appOf(ctx, f.Next)
+		}
 		return err
 	}
 	app, err := l.apps.App(ctx, f.Client)

@@ -45,6 +45,13 @@ func (l *Login) homeRoutes() map[string]handler {
 		"GET /account/tokens":                    l.showTokens,
 		"POST /account/tokens":                   l.createToken,
 		"GET /account/activity":                  l.showActivity,
+		"GET /account/apps":                      l.showApps,
+		"GET /account/apps/{id}":                 l.showRemoveApp,
+		"POST /account/apps/{id}":                l.removeApp,
+
+		"GET /device":         l.showDevice,
+		"POST /device":        l.device,
+		"POST /device/decide": l.settleDevice,
 	}
 }
 
@@ -95,6 +102,7 @@ func (l *Login) nav(r *http.Request, s authapi.Session) []page.Item {
 		{Href: "/account", Text: t.T("nav.profile")},
 		{Href: "/account/security", Text: t.T("nav.security")},
 		{Href: "/account/sessions", Text: t.T("nav.sessions")},
+		{Href: "/account/apps", Text: t.T("nav.apps")},
 		{Href: "/account/tokens", Text: t.T("nav.tokens")},
 		{Href: "/account/activity", Text: t.T("nav.activity")},
 	}

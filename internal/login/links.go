@@ -159,8 +159,23 @@ func (l *Login) showSignOut(w http.ResponseWriter, r *http.Request) error {
 	return l.show(w, r, "sign-out", page.View{}, nil)
 }
 
-// signOut is POST /logout.
+// signOut is POST /logout. Who wants to be somebody else signs in then.
 func (l *Login) signOut(w http.ResponseWriter, r *http.Request) error {
+	f, err := l.flowOf(r)
+	if err != nil {
+		return err
+	}
+	if err := l.end(w, r); err != nil {
+		return err
+	}
+	if f.Next != "" {
+		return seeOther(w, r, f.To("/login"))
+	}
+	return l.show(w, r, "signed-out", page.View{}, nil)
+}
+
+// end ends the session of this browser.
+func (l *Login) end(w http.ResponseWriter, r *http.Request) error {
 	if secret := value(r, sessionCookie); secret != "" {
 		if err := l.accounts.SignOut(r.Context(), authapi.SignOutRequest{RefreshToken: secret}); err != nil {
 			return err
@@ -170,5 +185,5 @@ func (l *Login) signOut(w http.ResponseWriter, r *http.Request) error {
 	for _, name := range []string{sessionCookie, mfaCookie, passkeyCookie} {
 		set(w, name, "", 0)
 	}
-	return l.show(w, r, "signed-out", page.View{}, nil)
+	return nil
 }

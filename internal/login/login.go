@@ -61,6 +61,7 @@ type Options struct {
 type Login struct {
 	accounts   authapi.Service
 	apps       Apps
+	authority  Authority
 	outside    *Providers
 	site       *page.Site
 	card       *page.Pages
@@ -71,12 +72,12 @@ type Login struct {
 }
 
 // New returns a login over accounts. It shows nothing until Routes.
-func New(accounts authapi.Service, apps Apps, outside *Providers, site *page.Site, bus Bus, o Options) (*Login, error) {
+func New(accounts authapi.Service, apps Apps, authority Authority, outside *Providers, site *page.Site, bus Bus, o Options) (*Login, error) {
 	sameOrigin, err := web.SameOrigin(o.Origin)
 	if err != nil {
 		return nil, err
 	}
-	l := &Login{sameOrigin: sameOrigin, accounts: accounts, apps: apps, outside: outside, site: site, o: o, sessions: newSessions(accounts, bus, o)}
+	l := &Login{sameOrigin: sameOrigin, accounts: accounts, apps: apps, authority: authority, outside: outside, site: site, o: o, sessions: newSessions(accounts, bus, o)}
 	for _, set := range []struct {
 		dir    string
 		layout page.Layout
@@ -100,6 +101,21 @@ func (l *Login) Routes(mux *http.ServeMux) {
 	for pattern, f := range l.homeRoutes() {
 		mux.Handle(pattern, l.page(l.signedIn(f)))
 	}
+	// Forms of other sites, which are only read.
+	mux.Handle("POST "+pathAuthorize, l.open(l.authorizePosted))
+	mux.Handle("POST "+pathEndSession, l.open(l.endSessionPosted))
+}
+
+// Where apps send people by forms of their own too.
+const (
+	pathAuthorize  = "/authorize"
+	pathEndSession = "/end_session"
+)
+
+// fromApp reports whether a request may come from a form of an app. Nobody is signed in
+// by it.
+func fromApp(r *http.Request) bool {
+	return r.Method == http.MethodPost && (r.URL.Path == pathAuthorize || r.URL.Path == pathEndSession)
 }
 
 type handler = func(w http.ResponseWriter, r *http.Request) error
@@ -113,7 +129,12 @@ func (l *Login) page(f handler) http.Handler {
 		}
 		return f(w, r)
 	}
-	return web.Chain(web.Handler(own), l.site.Languages, web.Errors(l.writeProblem))
+	return l.open(own)
+}
+
+// open is page for forms of other origins too.
+func (l *Login) open(f handler) http.Handler {
+	return web.Chain(web.Handler(f), l.site.Languages, web.Errors(l.writeProblem))
 }
 
 // routes are the pages of somebody who signs in, or out.
@@ -148,5 +169,10 @@ func (l *Login) routes() map[string]handler {
 
 		"GET /logout":  l.showSignOut,
 		"POST /logout": l.signOut,
+
+		"GET /authorize":            l.authorize,
+		"POST /authorize/decide":    l.decide,
+		"GET /end_session":          l.endSession,
+		"POST /end_session/confirm": l.confirmEndSession,
 	}
 }

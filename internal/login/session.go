@@ -120,7 +120,7 @@ func (l *Login) Sessions(next http.Handler) http.Handler {
 
 func (l *Login) identify(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 	secret := value(r, sessionCookie)
-	if secret == "" || ticket.From(r.Context()) != nil {
+	if secret == "" || ticket.From(r.Context()) != nil || fromApp(r) {
 		return r, nil
 	}
 	s, err := l.sessions.of(r.Context(), secret, l.browser(r))

@@ -225,8 +225,9 @@ func withNonce(next, code string) (string, error) {
 	return u.String(), nil
 }
 
-// seeOther answers a form, or sends on, to a page of this origin.
+// seeOther answers a form, or sends on, to a page of this origin. Without a form it may
+// be an app's address, as registered.
 func seeOther(w http.ResponseWriter, r *http.Request, path string) error {
-	http.Redirect(w, r, path, http.StatusSeeOther)
+	http.Redirect(w, r, path, http.StatusSeeOther) //nolint:gosec // callers have checked it
 	return nil
 }

@@ -41,6 +41,8 @@ func TestEveryPageHasItsHeaders(t *testing.T) {
 		"/login?next=//evil.example": d.Agent(t), strings.TrimPrefix(d.Ready.AdminLink, d.Origin): d.Agent(t),
 		"/account": d.SignedIn(t), "/account/security": d.SignedIn(t), "/account/sessions": d.SignedIn(t),
 		"/account/tokens": d.SignedIn(t), "/account/activity": d.SignedIn(t), "/account/security/app": d.SignedIn(t),
+		"/account/apps": d.SignedIn(t), "/device": d.SignedIn(t), "/end_session": d.SignedIn(t), "/authorize": d.Agent(t),
+		begun(t, d.SignedIn(t), asks(d.Ready.OAuth.PublicClientID)).String(): d.SignedIn(t),
 	} {
 		h := a.Get(path).Header
 		for name, want := range map[string]string{
@@ -73,7 +75,8 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		a := d.SignedIn(t)
 		for path, form := range map[string]url.Values{
 			"/account": {"name": {"Mallory"}}, "/logout": {}, "/account/tokens": {"name": {"x"}}, "/login": {"email": {d.Ready.User.Email}, "password": {d.Ready.User.Password}},
-			"/account/sessions": {}, "/login/start/github": {},
+			"/account/sessions": {}, "/login/start/github": {}, "/authorize/decide": {}, "/device": {}, "/device/decide": {}, "/end_session/confirm": {},
+			"/account/apps/dev": {},
 		} {
 			if res := a.Do(http.MethodPost, path, form, c.headers...); res.Status != http.StatusForbidden {
 				t.Errorf("%s: POST %s: got %d, want 403", c.name, path, res.Status)
@@ -244,7 +247,7 @@ func TestAnUnknownPathIsAPageForPeople(t *testing.T) {
 func TestGETChangesNothing(t *testing.T) {
 	d := signettest.Dev(t)
 	a := d.SignedIn(t)
-	for _, path := range []string{"/logout", "/account/remove/password/-", "/account/security/codes", "/login/confirm", strings.TrimPrefix(d.Ready.AdminLink, d.Origin)} {
+	for _, path := range []string{"/logout", "/account/remove/password/-", "/account/security/codes", "/login/confirm", "/end_session", "/device?user_code=BCDF-GHJK", strings.TrimPrefix(d.Ready.AdminLink, d.Origin)} {
 		if res := a.Get(path); res.Status != http.StatusOK {
 			t.Errorf("GET %s: got %d", path, res.Status)
 		}
@@ -302,6 +305,10 @@ func TestBadInputIsRefusedByAPage(t *testing.T) {
 		{"unknown kind", "/account/remove/planet/earth", nil, 404},
 		{"unknown token", "/account/remove/token/tok_x", nil, 404},
 		{"unknown session", "/account/sessions/ses_x", nil, 404},
+		{"unknown app", "/account/apps/cli_x", nil, 404},
+		{"unknown device", "/device", []string{"user_code", "BBBB-BBBB"}, 404},
+		{"device code that is none", "/device/decide", []string{"user_code", long, "decision", "allow"}, 404},
+		{"request of nobody", "/authorize/decide", []string{"client_id", "dev", "request_uri", long, "decision", "allow"}, 400},
 		{"token without a name", "/account/tokens", []string{"name", ""}, 422},
 		{"token for a permission that is none", "/account/tokens", []string{"name", "x", "scope", "a:b"}, 422},
 		{"passkey not begun here", "/account/security/passkeys", []string{"handle", "x", "response", "{}"}, 409},
@@ -318,7 +325,7 @@ func TestBadInputIsRefusedByAPage(t *testing.T) {
 
 func TestTheAccountHomeIsForItsUser(t *testing.T) {
 	d := signettest.Dev(t)
-	for _, path := range []string{"/account", "/account/security", "/account/sessions", "/account/tokens", "/account/activity", "/account/security/app", "/login/confirm"} {
+	for _, path := range []string{"/account", "/account/security", "/account/sessions", "/account/tokens", "/account/activity", "/account/security/app", "/login/confirm", "/account/apps", "/device"} {
 		res := d.Agent(t).Get(path)
 		if want := "/login?next=" + url.QueryEscape(path); res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
 			t.Errorf("%s: got %d to %q, want 303 to %q", path, res.Status, res.Header.Get("Location"), want)

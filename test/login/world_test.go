@@ -41,7 +41,8 @@ type world struct {
 	mails         *mails
 	hello         *hello
 	browser       *browser.Tab
-	looks         bool // pages are looked at
+	looks         bool     // pages are looked at
+	known         []string // origins of other apps
 }
 
 // kind is how an installation runs.
@@ -93,7 +94,7 @@ func newWorld(t *testing.T, k kind) *world {
 // askedNobodyElse fails where the browser asked a host that is none of the test's.
 func (w *world) askedNobodyElse() {
 	var known []string
-	for _, address := range []string{w.origin, w.hello.origin, w.github.URL, w.google.Issuer, w.staff.Issuer} {
+	for _, address := range append(w.known, w.origin, w.hello.origin, w.github.URL, w.google.Issuer, w.staff.Issuer) {
 		known = append(known, hostOf(w.t, address))
 	}
 	for _, host := range w.browser.Hosts() {
