@@ -20,7 +20,7 @@ var (
 	ErrLinkTicket   = fault.New(fault.Unauthorized, "linking needs the access token of the user")
 	ErrLinkOther    = fault.New(fault.Forbidden, "linking needs the access token of that very user")
 	ErrLinked       = fault.New(fault.Conflict, "the identity belongs to another user").Named("linked-to-other")
-	ErrStepUp       = fault.New(fault.Forbidden, "sign in again: this needs a sign-in of the last 5 minutes").Named("step-up-required")
+	ErrStepUp       = ticket.ErrStepUp
 	ErrIssuer       = fault.New(fault.Conflict, "the provider's name stood for another issuer when the identity was linked")
 	ErrNoIdentity   = fault.New(fault.NotFound, "the user has no such identity")
 	ErrLastWayIn    = fault.New(fault.Conflict, "it is the user's only way to sign in: add another one first").Named("last-way-in")

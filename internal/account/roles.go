@@ -111,6 +111,9 @@ func (s *Service) DeleteRole(ctx context.Context, account, name string) error {
 // caller's own, and for the operator the user's first one. Nobody gives a role with a
 // permission that they lack, and nobody changes who is stronger.
 func (s *Service) GiveRole(ctx context.Context, user, account, role string) error {
+	if err := ticket.From(ctx).DemandFresh(s.now()); err != nil {
+		return err
+	}
 	return s.changeMember(ctx, user, account, func(tx *db.Tx, u User, acc Account) error {
 		if err := s.giveRole(ctx, tx, acc, u.ID, role); err != nil {
 			return err

@@ -76,6 +76,8 @@ func TestNobodyChangesARoleOrAUserStrongerThanThemselves(t *testing.T) {
 		help := f.as(t, "help@acme.example")
 		asBob := f.as(t, bob.ID)
 		asBoss := f.as(t, boss.ID)
+		late := *ticket.From(asBoss)
+		late.Session = "ses_late"
 		bossToken, eveToken := f.firstToken(t, boss.ID), f.newToken(t, eve.ID)
 		strong, _, err := f.CreateKey(op, account.NewKey{Name: "k", Account: "acme", Permissions: []string{"mail:send"}})
 		if err != nil {
@@ -91,6 +93,7 @@ func TestNobodyChangesARoleOrAUserStrongerThanThemselves(t *testing.T) {
 			"gives themselves more":              {f.GiveRole(help, "help@acme.example", "", "sender"), ticket.ErrForbidden},
 			"gives a role elsewhere":             {f.GiveRole(help, bob.ID, "other", "reader"), account.ErrNoAccount},
 			"gives to a user elsewhere":          {f.GiveRole(help, eve.ID, "", "reader"), account.ErrNoUser},
+			"gives long after they signed in":    {f.GiveRole(ticket.With(t.Context(), &late), bob.ID, "", "sender"), account.ErrStepUp},
 			"gives no role":                      {f.GiveRole(help, bob.ID, "", "nope"), account.ErrNoRole},
 			"takes from who is stronger":         {f.TakeRole(help, boss.ID, "", account.Administrator), ticket.ErrForbidden},
 			"takes what is not there":            {f.TakeRole(help, bob.ID, "", "reader"), account.ErrNoRole},

@@ -92,6 +92,9 @@ type SessionOptions struct {
 	// Ended is told which sessions end, however they do, in the transaction that
 	// ends them; nil is nobody.
 	Ended func(ctx context.Context, tx *db.Tx, ids []string) error
+	// Closed is told of whom nobody may be signed in for any more, in the same
+	// transaction: what apps hold for them ends too; nil is nobody.
+	Closed func(ctx context.Context, tx *db.Tx, user string) error
 }
 
 func (o SessionOptions) orDefaults() SessionOptions {
@@ -113,6 +116,9 @@ func (o SessionOptions) orDefaults() SessionOptions {
 	}
 	if o.Ended == nil {
 		o.Ended = func(context.Context, *db.Tx, []string) error { return nil }
+	}
+	if o.Closed == nil {
+		o.Closed = func(context.Context, *db.Tx, string) error { return nil }
 	}
 	return o
 }

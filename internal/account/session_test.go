@@ -36,7 +36,8 @@ type signedIn struct {
 	events  []audit.Event
 	notices int
 	ended   []string
-	refuse  error // what Ended returns
+	closed  []string // users
+	refuse  error    // what Ended returns
 }
 
 func (s *signedIn) Record(_ context.Context, _ *db.Tx, e audit.Event) error {
@@ -97,6 +98,12 @@ func (s *signedIn) instance() *account.Sessions {
 			defer s.mu.Unlock()
 			s.ended = append(s.ended, ids...)
 			return s.refuse
+		},
+		Closed: func(_ context.Context, _ *db.Tx, user string) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.closed = append(s.closed, user)
+			return nil
 		},
 	})
 }

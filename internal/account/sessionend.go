@@ -140,8 +140,10 @@ func (s *Sessions) CloseUser(ctx context.Context, tx *db.Tx, user string) error 
 	if err := deleteLinksOf(ctx, tx, user); err != nil {
 		return err
 	}
-	_, err := s.end(ctx, tx, user, "", "")
-	return err
+	if _, err := s.end(ctx, tx, user, "", ""); err != nil {
+		return err
+	}
+	return s.o.Closed(ctx, tx, user)
 }
 
 // end ends the live sessions of a user: one, or all but one, or all.

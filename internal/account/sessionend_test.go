@@ -177,6 +177,9 @@ func TestDisablingEndsSessionsInItsTransaction(t *testing.T) {
 		if err := s.users.Disable(op, s.alice.ID); err != nil {
 			t.Fatal(err)
 		}
+		if !slices.Equal(s.closed, []string{s.alice.ID}) {
+			t.Errorf("whom apps hold nothing for any more: got %v, want alice", s.closed)
+		}
 		s.wantGone(t, "disabled", secret)
 		if err := s.users.Enable(op, s.alice.ID); err != nil {
 			t.Fatal(err)

@@ -158,7 +158,7 @@ func (a *App) build() error {
 	// is, and accounts tell it when a user or an address goes.
 	a.Accounts = account.New(a.DB, a.Audit, now, Permissions(), account.Closers{
 		UserDisabled: func(ctx context.Context, tx *db.Tx, user string) error {
-			for _, end := range []func(context.Context, *db.Tx, string) error{a.Sessions.CloseUser, a.Codes.CloseUser, a.Registry.CloseUser} {
+			for _, end := range []func(context.Context, *db.Tx, string) error{a.Sessions.CloseUser, a.Registry.CloseUser} {
 				if err := end(ctx, tx, user); err != nil {
 					return err
 				}
@@ -177,7 +177,8 @@ func (a *App) build() error {
 	a.Limits = limit.NewSQL(a.DB)
 	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal, notifier{a})
 	a.Sessions = account.NewSessions(a.Accounts, a.Seal, a.Bus, account.SessionOptions{
-		Ended: func(ctx context.Context, tx *db.Tx, ids []string) error { return a.Codes.SessionsEnded(ctx, tx, ids) },
+		Ended:  func(ctx context.Context, tx *db.Tx, ids []string) error { return a.Codes.SessionsEnded(ctx, tx, ids) },
+		Closed: func(ctx context.Context, tx *db.Tx, user string) error { return a.Codes.CloseUser(ctx, tx, user) },
 	})
 	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
 	a.Bypass = authroute.NewBypass(a.DB, a.Bus, a.Audit, now)

@@ -107,6 +107,9 @@ func (r *Registry) SetPrimary(ctx context.Context, n NewPrimary) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
+	if err := ticket.From(ctx).DemandFresh(r.now()); err != nil {
+		return Key{}, err
+	}
 	pub, err := parsePublic(n.PublicKey)
 	if err != nil {
 		return Key{}, err

@@ -271,6 +271,10 @@ func TestReplacingThePrimaryKeepsWhatItCertifiesAnew(t *testing.T) {
 		k, _ := f.keys.Find(kept.id)
 		text := authroute.SubkeyText(k.Address, k.ID, kept.public, stamp(k.Expires))
 		n.Recertify = []authroute.Recertification{{KeyID: kept.id, Signature: successor.sign(text)}}
+		app := ticket.With(t.Context(), &ticket.Ticket{Kind: ticket.User, Subject: "alice", Scopes: []string{"authroute:keys"}, ACR: "urn:signet:2"})
+		if _, err := f.SetPrimary(app, n); !errors.Is(err, ticket.ErrStale) {
+			t.Errorf("an app's token of an old sign-in: got %v, want ErrStale", err)
+		}
 		if _, err := f.SetPrimary(as(t, "alice"), n); err != nil {
 			t.Fatal(err)
 		}

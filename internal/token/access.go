@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"signet/internal/fault"
 	"signet/internal/ticket"
 )
 
@@ -55,6 +56,9 @@ func (g *OAuth) ticketOf(ctx context.Context, c Claims) (*ticket.Ticket, error) 
 	may := c.Scopes // a client may what it was given
 	if c.Subject != c.Client {
 		p, err := g.people.ByUser(ctx, c.Subject, c.Account)
+		if k := fault.KindOf(err); err != nil && (k == fault.NotFound || k == fault.Unauthorized) {
+			return nil, g.senders.challenged(ErrToken.Because("its user is disabled"), tokenType(c.Confirm), "invalid_token")
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -38,8 +38,9 @@ func OAuthRoutes(mux *http.ServeMux, g *OAuth) {
 		pathToken: g.serveToken, pathPAR: g.servePAR, pathDevice: g.serveDevice, pathIntrospect: g.serveIntrospect,
 		pathRevoke: g.serveRevoke, pathUserInfo: g.serveUserInfo, pathFreshAuth: g.serveFresh,
 	} {
-		h := oauth(g.timed(path, f))
+		h := acrossOrigins(oauth(g.timed(path, f)))
 		mux.Handle("POST "+path, h)
+		mux.Handle("OPTIONS "+path, h)
 		if path == pathUserInfo { // OpenID Connect Core, section 5.3.1
 			mux.Handle("GET "+path, h)
 		}

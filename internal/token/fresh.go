@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,15 +10,16 @@ import (
 	"time"
 
 	"signet/internal/fault"
+	"signet/internal/ticket"
 	"signet/internal/web"
 )
 
 // ErrStale says that a sign-in is too old, or not strong enough, for what is asked
 // (RFC 9470, section 3).
-var ErrStale = fault.New(fault.Unauthorized, "sign in again: this needs a newer or stronger sign-in").Named("insufficient-user-authentication")
+var ErrStale = fault.New(fault.Unauthorized, "this needs a newer or stronger sign-in").Named("insufficient-user-authentication")
 
 const (
-	freshAuth = 5 * time.Minute // how old a sign-in may be, unless the caller says
+	freshAuth = ticket.FreshFor // how old a sign-in may be, unless the caller says
 	maxFresh  = 366 * 24 * 3600 // bounds max_age, in seconds
 )
 
@@ -149,7 +149,7 @@ func (g *OAuth) present(ctx context.Context, b bearer, sent Sent, audience strin
 	s, err := g.look(ctx, b.token)
 	switch {
 	case isNoToken(err):
-		return seen{}, g.senders.challenged(errors.Join(ErrToken), b.scheme, "invalid_token")
+		return seen{}, g.senders.challenged(ErrToken, b.scheme, "invalid_token")
 	case err != nil:
 		return seen{}, err
 	case s.kind != access, audience != "" && !slices.Contains(s.claims.Audience, audience):

@@ -11,7 +11,7 @@ import (
 
 // Routes mounts the published keys (RFC 7517) at /jwks.
 func Routes(mux *http.ServeMux, a *Authority) {
-	mux.Handle("GET /jwks", web.Handler(a.serveKeys))
+	mux.Handle("GET /jwks", acrossOrigins(web.Handler(a.serveKeys)))
 }
 
 func (a *Authority) serveKeys(w http.ResponseWriter, r *http.Request) error {

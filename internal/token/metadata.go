@@ -77,7 +77,8 @@ func (g *OAuth) metadata() metadata {
 		m.CertificateBound = true
 		m.MTLS = &aliases{base + pathToken, base + pathPAR, base + pathDevice, base + pathIntrospect, base + pathRevoke, base + pathUserInfo}
 	}
-	m.TokenAuth, m.IntrospectionAuth, m.RevocationAuth = auth, slices.Clip(auth), auth
+	m.TokenAuth, m.RevocationAuth = auth, auth
+	m.IntrospectionAuth = slices.DeleteFunc(slices.Clone(auth), func(s string) bool { return s == string(AuthNone) })
 	return m
 }
 
@@ -88,11 +89,11 @@ func MetadataRoutes(mux *http.ServeMux, g *OAuth) error {
 	if err != nil {
 		return err
 	}
-	serve := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	serve := acrossOrigins(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		_, _ = w.Write(text) // the client may be gone
-	})
+	}))
 	mux.Handle("GET /.well-known/oauth-authorization-server", serve)
 	mux.Handle("GET /.well-known/openid-configuration", serve)
 	return nil

@@ -16,7 +16,9 @@ func TestAnotherInstanceKnowsOfAChangedClientWithinASecond(t *testing.T) {
 		id, old := h.client(nil)
 		ctx := member(t.Context(), "acme", "oauth:clients", "mail:send")
 		there := h.nodes[0] // h.clients is the last node's
-		ask := func(secret string) answer { return there.call(t, "/token", id, secret, form("grant_type", "client_credentials")) }
+		ask := func(secret string) answer {
+			return there.call(t, "/token", id, secret, form("grant_type", "client_credentials"))
+		}
 		ask(old).wants(t, "before", 200, "")
 		secret, err := h.clients.Rotate(ctx, id, true)
 		if err != nil {

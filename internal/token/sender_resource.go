@@ -35,6 +35,9 @@ func (s *Senders) atResource(ctx context.Context, sent Sent, b bearer, c Claims,
 // the time of a bypass, and good no longer than that.
 func (s *Senders) unbound(ctx context.Context, c Claims) error {
 	client, err := s.clients.acting(ctx, c.Client)
+	if errors.Is(err, ErrNoClient) {
+		return s.challenged(ErrToken.Because("its client is disabled"), "Bearer", "invalid_token")
+	}
 	if err != nil {
 		return err
 	}

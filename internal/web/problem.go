@@ -90,6 +90,9 @@ func (p *Problem) setHeaders(h http.Header) {
 	if p.Retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.Retry.Seconds()))))
 	}
+	if p.Word() == "insufficient-user-authentication" && h.Get("WWW-Authenticate") == "" {
+		h.Set("WWW-Authenticate", `Bearer error="insufficient_user_authentication", max_age="300", acr_values="urn:signet:2"`) // RFC 9470, section 3
+	}
 	// RFC 9110, section 15.5.2: a 401 names at least one way to prove oneself.
 	if p.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", `Bearer realm="signet"`)
