@@ -65,6 +65,10 @@ func (g *OAuth) RemoveApp(ctx context.Context, user, client string) error {
 		if n == 0 {
 			return ErrNoClient
 		}
+		tx.AfterCommit(func() {
+			g.tokens.forget()
+			g.authority.bus.Publish(endedTopic)
+		})
 		return g.audit.Record(ctx, tx, audit.Event{
 			Action: "oauth_consent.withdraw", Target: client, Detail: map[string]any{"user": user},
 		})

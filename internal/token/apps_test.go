@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -70,6 +71,58 @@ func TestWhatAUserLetAnAppHaveIsListedAndEnds(t *testing.T) {
 		}
 		if last := (*k.events)[len(*k.events)-1]; last.Action != "oauth_consent.withdraw" || last.Target != k.app.ID {
 			t.Errorf("audit log: got %+v", last)
+		}
+	})
+}
+
+func TestARemovedAppHasNothingThatWorks(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		h := newHouse(t, d, houseOptions{})
+		n := h.nodes[0]
+		id, secret := h.client(nil)
+		k := h.holder()
+		redeem := func(headers ...string) answer {
+			t.Helper()
+			a := n.call(t, "/token", id, secret, exchange(h.authorize(id, "scope", "openid offline_access")), headers...)
+			a.wants(t, "exchange", http.StatusOK, "")
+			return a
+		}
+		listed := func() token.AppAccess {
+			t.Helper()
+			all, err := n.Apps(t.Context(), "usr_alice")
+			if err != nil || len(all) != 1 {
+				t.Fatalf("got %v, %v, want one app", all, err)
+			}
+			return all[0]
+		}
+		active := func(a answer) bool {
+			t.Helper()
+			res := n.call(t, "/introspect", id, secret, url.Values{"token": {a.text("access_token")}})
+			return res.body["active"] == true
+		}
+		first := redeem("DPoP", k.proof("/token", nil))
+		if got := listed(); !got.Live || !got.Offline || !got.Bound {
+			t.Errorf("one bound token: got %+v", got)
+		}
+		second := redeem()
+		if got := listed(); !got.Live || got.Bound {
+			t.Errorf("a bearer token besides: got %+v", got)
+		}
+		if !active(first) || !active(second) {
+			t.Fatal("the tokens are not active")
+		}
+		waits := h.authorize(id)
+		if err := n.RemoveApp(t.Context(), "usr_alice", id); err != nil {
+			t.Fatal(err)
+		}
+		if active(first) || active(second) {
+			t.Error("tokens of a removed app are active")
+		}
+		n.call(t, "/token", id, secret, form("grant_type", token.GrantRefresh, "refresh_token", second.text("refresh_token"))).
+			wants(t, "refresh", http.StatusBadRequest, "invalid_grant")
+		n.call(t, "/token", id, secret, exchange(waits)).wants(t, "code that waited", http.StatusBadRequest, "invalid_grant")
+		if all, err := n.Apps(t.Context(), "usr_alice"); len(all) != 0 || err != nil {
+			t.Errorf("afterwards: got %v, %v", all, err)
 		}
 	})
 }
