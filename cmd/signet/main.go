@@ -39,6 +39,7 @@ type cli struct {
 	Audit   auditCmd   `cmd:"" help:"Verify and export the audit log."`
 
 	Admin     adminCmd     `cmd:"" help:"Accounts, users, tokens and service keys."`
+	Token     tokenCmd     `cmd:"" help:"The token authority: its signing keys, and what a token is."`
 	Authroute authrouteCmd `cmd:"" help:"Signed mail: keys, proofs, modes, break-glass, load test."`
 	Try       tryCmd       `cmd:"" help:"See it work, against a server that signet dev started."`
 

@@ -197,12 +197,13 @@ Open this once in a browser, and set up a passkey (the account is %s):
 Try, in another terminal:
 
   %s try mail --ready-file %s
+  %s try token --ready-file %s
   curl -H "Authorization: Bearer $(jq -r .api_token %s)" %s/api/v1/authroute/keys
   curl '%s/.well-known/authroute-revocations'
   curl %s/ready
 
 `, took.Round(time.Millisecond), r.Public, r.Policy, r.Operations, r.Data, r.User.Email, r.AdminLink,
-		self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Public, r.Operations)
+		self, cmd.ReadyFile, self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Public, r.Operations)
 }
 
 type migrateCmd struct{ store }

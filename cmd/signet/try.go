@@ -15,7 +15,8 @@ import (
 )
 
 type tryCmd struct {
-	Mail tryMailCmd `cmd:"" help:"Sign a mail's envelope, have it judged, revoke the key, have it judged again."`
+	Mail  tryMailCmd  `cmd:"" help:"Sign a mail's envelope, have it judged, revoke the key, have it judged again."`
+	Token tryTokenCmd `cmd:"" help:"Get an access token that is bound to a key, use it, and use it as a thief would."`
 }
 
 type tryMailCmd struct {
@@ -148,8 +149,8 @@ func askPolicy(ctx context.Context, address, sender, proof string) (string, erro
 // abbreviate shortens the key id at the end of an answer to what fits 80 columns.
 func abbreviate(answer string) string {
 	head, id, ok := strings.Cut(answer, "key-id=")
-	if !ok || len(id) < 16 {
+	if !ok || len(id) < 8 {
 		return answer
 	}
-	return head + "key-id=" + id[:12] + "..."
+	return head + "key-id=" + id[:5] + "..."
 }

@@ -19,17 +19,33 @@ import (
 
 // newOAuth returns the endpoints of the token authority, in a running instance.
 func (a *App) newOAuth(ctx context.Context, in *instance) (*token.OAuth, error) {
+	oauth, err := a.oauth(ctx, a.guard)
+	if err == nil {
+		in.workers = append(in.workers, oauth.Run)
+	}
+	return oauth, err
+}
+
+// oauth returns the grants of the token authority. Used proofs go to used.
+func (a *App) oauth(ctx context.Context, used token.Proofs) (*token.OAuth, error) {
 	o, err := a.senderOptions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	oauth := token.NewOAuth(a.DB, a.Tokens, a.Clients, token.OAuthOptions{
+	return token.NewOAuth(a.DB, a.Tokens, a.Clients, token.OAuthOptions{
 		People: sessionPeople{a}, Audit: a.Audit, Metrics: a.tokenMetrics, Now: time.Now,
-		Senders:    token.NewSenders(a.DB, a.Clients, a.guard, a.Audit, a.tokenMetrics, o),
+		Senders:    token.NewSenders(a.DB, a.Clients, used, a.Audit, a.tokenMetrics, o),
 		Successors: [32]byte(a.Seal.Derive("oauth refresh successors")), Forgetful: !a.Config.Security.KeepClientTokens,
-	})
-	in.workers = append(in.workers, oauth.Run)
-	return oauth, nil
+	}), nil
+}
+
+// Explain says what an access or refresh token is bound to, and why it is refused.
+func (a *App) Explain(ctx context.Context, value string) (token.Explanation, error) {
+	oauth, err := a.oauth(ctx, nil) // it uses no proof up
+	if err != nil {
+		return token.Explanation{}, err
+	}
+	return oauth.Explain(ctx, value)
 }
 
 // clientCAs are the authorities whose clients may prove themselves by certificate; nil

@@ -56,6 +56,9 @@ func (a *App) seedOAuth(ctx context.Context) (o DevOAuth, err error) {
 		n := c.n
 		n.Redirects = []string{"http://127.0.0.1/callback", "http://localhost/callback"}
 		n.Scopes = []string{"openid", "profile", "email", "offline_access", "authroute:keys", "objects", "mail:send"}
+		if n.ID == o.DPoPClientID {
+			n.Scopes = append(n.Scopes, "authroute:read") // something to read by itself
+		}
 		n.Audiences = []string{o.Issuer}
 		n.Grants = []string{token.GrantCredentials, token.GrantRefresh, token.GrantCode}
 		if n.Auth == token.AuthNone {
