@@ -136,7 +136,7 @@ func (h *house) exec(query string) {
 
 func TestExplanationSaysWhatATokenIsBoundTo(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
-	id, secret := h.bound(nil)
+	id, secret := h.bound()
 	k := h.holder()
 	a := h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials", "resource", issuer), "DPoP", k.proof("/token", nil))
 	e := h.explain(a.text("access_token"))
