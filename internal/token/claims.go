@@ -75,7 +75,7 @@ func (a *Authority) Issue(ctx context.Context, c Claims) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	token, err := sign(keys.active.access, text)
+	token, err := keys.active.sign(mediaType, text)
 	if err == nil && len(token) > MaxSize {
 		return "", ErrClaim.Because("together the claims take %d bytes, of %d at most", len(token), MaxSize)
 	}

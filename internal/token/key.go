@@ -6,7 +6,9 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -36,13 +38,10 @@ const (
 
 // key is a signing key. It is not changed once made.
 type key struct {
-	id       string // RFC 7638 thumbprint, base64url
-	alg      Algorithm
-	private  crypto.Signer
-	public   jws.Key
-	access   jose.Signer // of access tokens
-	identity jose.Signer // of ID tokens
-	logout   jose.Signer // of logout tokens
+	id      string // RFC 7638 thumbprint, base64url
+	alg     Algorithm
+	private crypto.Signer
+	public  jws.Key
 }
 
 func generate(alg Algorithm) (*key, error) {
@@ -99,21 +98,7 @@ func newKey(private crypto.Signer) (*key, error) {
 		return nil, err
 	}
 	k.id = k.public.Thumbprint()
-	if k.access, err = k.signer(mediaType); err != nil {
-		return nil, err
-	}
-	if k.identity, err = k.signer(identityType); err != nil {
-		return nil, err
-	}
-	k.logout, err = k.signer(logoutType)
-	return k, err
-}
-
-// signer signs tokens of one type. No token passes for one of another.
-func (k *key) signer(mediaType string) (jose.Signer, error) {
-	return jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.alg), Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}},
-		(&jose.SignerOptions{}).WithType(jose.ContentType(mediaType)))
+	return k, nil
 }
 
 // jwk is the public half, as it is published (RFC 7517, section 4).
@@ -121,13 +106,36 @@ func (k *key) jwk() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: k.private.Public(), KeyID: k.id, Algorithm: string(k.alg), Use: "sig"}
 }
 
-// sign returns payload as a JWS in its compact form (RFC 7515, section 7.1).
-func sign(by jose.Signer, payload []byte) (string, error) {
-	jws, err := by.Sign(payload)
+// sign returns payload as a JWS of a type in its compact form (RFC 7515, section 7.1).
+// No token passes for one of another type.
+func (k *key) sign(typ string, payload []byte) (string, error) {
+	header := `{"alg":"` + string(k.alg) + `","kid":"` + k.id + `","typ":"` + typ + `"}`
+	room := make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(header)+len(payload)+64)+4)
+	room = base64.RawURLEncoding.AppendEncode(room, []byte(header))
+	room = append(room, '.')
+	room = base64.RawURLEncoding.AppendEncode(room, payload)
+	signature, err := k.signature(room)
 	if err != nil {
 		return "", err
 	}
-	return jws.CompactSerialize()
+	return string(base64.RawURLEncoding.AppendEncode(append(room, '.'), signature)), nil
+}
+
+// signature is that of JWS: of ES256 R and S of 32 bytes each (RFC 7518, section 3.4).
+func (k *key) signature(signed []byte) ([]byte, error) {
+	private, ok := k.private.(*ecdsa.PrivateKey)
+	if !ok {
+		return k.private.Sign(rand.Reader, signed, crypto.Hash(0)) // Ed25519 (RFC 8037, section 3.1)
+	}
+	sum := sha256.Sum256(signed)
+	r, s, err := ecdsa.Sign(rand.Reader, private, sum[:])
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 64)
+	r.FillBytes(out[:32])
+	s.FillBytes(out[32:])
+	return out, nil
 }
 
 // stored is a key with what the store says of it.

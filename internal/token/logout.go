@@ -57,7 +57,7 @@ func (a *Authority) logoutToken(ctx context.Context, client, user, session strin
 	if err != nil {
 		return "", err
 	}
-	return sign(keys.active.logout, text)
+	return keys.active.sign(logoutType, text)
 }
 
 // SessionsEnded ends the tokens that came of the sessions, and has the clients that they

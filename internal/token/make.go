@@ -157,7 +157,7 @@ func (a *Authority) idToken(ctx context.Context, z authorization, access string)
 	if err != nil {
 		return "", err
 	}
-	return sign(keys.active.identity, text)
+	return keys.active.sign(identityType, text)
 }
 
 // accessHash is at_hash: half of the hash that the signature uses (OpenID Connect Core,

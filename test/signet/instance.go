@@ -179,6 +179,27 @@ func (i *Instance) RSS() int64 {
 	return 0
 }
 
+// CPU returns the processor time that the instance has spent. It is counted in hundredths
+// of a second.
+func (i *Instance) CPU() time.Duration {
+	i.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", i.Pid()))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // of the name
+	fields := strings.Fields(after)
+	var ticks int64
+	for _, f := range fields[11:13] { // utime and stime (proc_pid_stat(5))
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
 func (i *Instance) signal(s syscall.Signal) {
 	if i.cmd == nil {
 		return
