@@ -76,6 +76,7 @@ type OAuth struct {
 	metrics    *Metrics
 	successors [32]byte
 	forgetful  bool
+	writer     *writer
 	tokens     *recent[[sha256.Size]byte, seen] // that were looked at
 	now        func() time.Time
 }
@@ -84,7 +85,7 @@ type OAuth struct {
 func NewOAuth(d *db.DB, a *Authority, c *Clients, o OAuthOptions) *OAuth {
 	now := func() time.Time { return db.Now(o.Now()) }
 	return &OAuth{
-		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors, forgetful: o.Forgetful,
+		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors, forgetful: o.Forgetful, writer: &writer{db: d},
 		tokens: newRecent[[sha256.Size]byte, seen](now), now: now,
 	}
 }
@@ -180,7 +181,7 @@ func (g *OAuth) clientCredentials(ctx context.Context, x exchange) (Response, er
 	if g.forgetful && x.client.Format == JWT {
 		return made.response, nil
 	}
-	return made.response, g.db.Update(ctx, func(tx *db.Tx) error { return insertToken(ctx, tx, made.access) })
+	return made.response, g.writer.keep(ctx, made.access)
 }
 
 // personal reports whether a scope is about a person (OpenID Connect Core, sections

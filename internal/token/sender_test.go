@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,10 +116,15 @@ func TestOfManyUsesOfOneProofOneWins(t *testing.T) {
 		h := newHouse(t, d, o)
 		id, secret := h.bound()
 		proof := h.holder().proof("/token", nil)
+		var late atomic.Bool // a store on a busy machine may answer too late, to the winner too
 		won := h.race(64, func(n *node) bool {
-			return n.call(t, "/token", id, secret, form("grant_type", "client_credentials"), "DPoP", proof).status == 200
+			a := n.call(t, "/token", id, secret, form("grant_type", "client_credentials"), "DPoP", proof)
+			if a.status == http.StatusServiceUnavailable {
+				late.Store(true)
+			}
+			return a.status == http.StatusOK
 		})
-		if won != 1 {
+		if won > 1 || won == 0 && !late.Load() {
 			t.Errorf("%d won, want 1", won)
 		}
 	})
