@@ -269,8 +269,7 @@ func (l *Login) deny(w http.ResponseWriter, r *http.Request, a Asked, why Denial
 // bring sends the browser to the app. Where it comes from a form, that of the sign-in
 // too, the app's origin is not to be reached by redirects (form-action 'self').
 func (l *Login) bring(w http.ResponseWriter, r *http.Request, to string, a Asked) error {
-	s, ok := sessionOf(r)
-	if r.Method == http.MethodPost || ok && since(s, a) {
+	if r.Method == http.MethodPost || r.URL.Query().Has(stepParameter) {
 		return l.leave(w, r, to, a.App)
 	}
 	return seeOther(w, r, to)

@@ -273,7 +273,19 @@ func somebodyElse(t *testing.T, w *world) {
 	other.signIn(b)
 	b.At(w.origin + "/authorize")
 	b.Press("Allow")
-	a.redeem(t, b)
+	first := a.redeem(t, b)
+
+	b.Go(a.asks("prompt", "select_account"))
+	b.At(w.origin + "/login/confirm")
+	w.look(b, "confirm-for-app")
+	b.Press("Somebody else?")
+	b.At(w.origin + "/login")
+	p.signIn(b)
+	b.At(w.origin + "/authorize")
+	b.Press("Allow")
+	if now, before := claim[string](t, a.redeem(t, b).ID, "sub"), claim[string](t, first.ID, "sub"); now == before {
+		t.Errorf("the app got %s again", now)
+	}
 }
 
 // device is a device without a browser.
