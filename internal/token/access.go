@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -53,20 +54,24 @@ func (g *OAuth) ticketOf(ctx context.Context, c Claims) (*ticket.Ticket, error) 
 		AMR: c.AMR, ACR: c.ACR, AuthTime: c.AuthTime, Session: c.Session,
 		Sender: ticket.Sender{JKT: c.Confirm.JKT, X5T: c.Confirm.X5T},
 	}
-	may := c.Scopes // a client may what it was given
-	if c.Subject != c.Client {
-		p, err := g.people.ByUser(ctx, c.Subject, c.Account)
-		if k := fault.KindOf(err); err != nil && (k == fault.NotFound || k == fault.Unauthorized) {
-			return nil, g.senders.challenged(ErrToken.Because("its user is disabled"), tokenType(c.Confirm), "invalid_token")
+	if c.Subject == c.Client {
+		var err error
+		if t.Permissions, err = g.clients.permissions(ctx, c.Client, c.Scopes); errors.Is(err, ErrNoClient) {
+			err = g.senders.challenged(ErrToken.Because("its client is disabled"), tokenType(c.Confirm), "invalid_token")
 		}
-		if err != nil {
-			return nil, err
-		}
-		t.Kind, t.Subject, may = ticket.User, c.Subject, p.Permissions
+		return t, err
 	}
-	for _, p := range may {
-		if slices.Contains(c.Scopes, p) {
-			t.Permissions = append(t.Permissions, p)
+	p, err := g.people.ByUser(ctx, c.Subject, c.Account)
+	if k := fault.KindOf(err); err != nil && (k == fault.NotFound || k == fault.Unauthorized) {
+		return nil, g.senders.challenged(ErrToken.Because("its user is disabled"), tokenType(c.Confirm), "invalid_token")
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.Kind, t.Subject = ticket.User, c.Subject
+	for _, name := range p.Permissions {
+		if slices.Contains(c.Scopes, name) {
+			t.Permissions = append(t.Permissions, name)
 		}
 	}
 	return t, nil

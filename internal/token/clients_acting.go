@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"slices"
 
 	"signet/internal/db"
 )
@@ -10,6 +11,7 @@ import (
 type actor struct {
 	client Client
 	kept   secrets
+	system bool // its account is that of the installation
 }
 
 // actor returns a client that may act, as it was within the last second. The error is
@@ -20,7 +22,10 @@ func (s *Clients) actor(ctx context.Context, id string) (actor, error) {
 	}
 	return s.actors.get(id, func() (a actor, err error) {
 		err = s.db.View(ctx, func(tx *db.Tx) error {
-			a.client, a.kept, err = findProving(ctx, tx, id)
+			if a.client, a.kept, err = findProving(ctx, tx, id); err != nil {
+				return err
+			}
+			a.system, err = isSystem(ctx, tx, a.client.Account)
 			return err
 		})
 		return a, err
@@ -42,6 +47,22 @@ func actingClient(ctx context.Context, d *db.DB, id string) (c Client, err error
 		return err
 	})
 	return c, err
+}
+
+// permissions are those that the scopes of a client's own token open. One of the whole
+// installation is for the system account's clients, also where it got its name after a
+// client had a scope of that name.
+func (s *Clients) permissions(ctx context.Context, id string, scopes []string) (all []string, err error) {
+	a, err := s.actor(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range s.options.Catalogue {
+		if slices.Contains(scopes, p.Name) && slices.Contains(a.client.Scopes, p.Name) && (a.system || !p.Node) {
+			all = append(all, p.Name)
+		}
+	}
+	return all, nil
 }
 
 // change runs fn in a transaction that changes clients, and forgets what was read before.

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"signet/internal/audit"
@@ -23,16 +24,21 @@ func (g *OAuth) refresh(ctx context.Context, x exchange) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	scopes, err := scopesOf(x.form, f.scopes, f.scopes)
+	// What the client may have no more, an old authorization does not give it.
+	allowed, reach := common(f.scopes, x.client.Scopes), common(f.audiences, x.client.audiences())
+	if len(reach) == 0 {
+		return Response{}, ErrTarget.At("resource")
+	}
+	scopes, err := scopesOf(x.form, allowed, allowed)
 	if err != nil {
 		return Response{}, err
 	}
-	audiences, err := audiencesOf(x.form, f.audiences)
+	audiences, err := audiencesOf(x.form, reach)
 	if err != nil {
 		return Response{}, err
 	}
 	if len(x.form["resource"]) == 0 {
-		audiences = f.audiences
+		audiences = reach
 	}
 	checked, err := g.senders.Check(ctx, x.sent, x.client, audiences)
 	if err != nil {
@@ -63,6 +69,16 @@ func (g *OAuth) refresh(ctx context.Context, x exchange) (Response, error) {
 		m.refresh.scopes, m.refresh.audiences, m.refresh.confirm = f.scopes, f.audiences, row.confirm
 	}
 	return m.response, g.keepRefresh(ctx, row, f, m)
+}
+
+// common returns what stands in both lists, in the order of the first.
+func common(a, b []string) (both []string) {
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			both = append(both, s)
+		}
+	}
+	return both
 }
 
 // findRefresh returns a refresh token of the client that may be used, and its family.

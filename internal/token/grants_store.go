@@ -132,13 +132,14 @@ const tokensKept = 24 * time.Hour
 
 // pruneGrants removes what ended long ago.
 func pruneGrants(ctx context.Context, tx *db.Tx, now time.Time) error {
-	for _, query := range []string{
-		`DELETE FROM authority_tokens WHERE expires_at <= $1`,
-		`DELETE FROM authority_families WHERE expires_at <= $1`,
-		`DELETE FROM oauth_requests WHERE expires_at <= $1`,
-		`DELETE FROM oauth_devices WHERE expires_at <= $1`,
+	for query, before := range map[string]time.Time{
+		`DELETE FROM authority_tokens WHERE expires_at <= $1`:   now.Add(-tokensKept),
+		`DELETE FROM authority_families WHERE expires_at <= $1`: now.Add(-tokensKept),
+		// Anybody can begin these two: they stay no longer than they are good.
+		`DELETE FROM oauth_requests WHERE expires_at <= $1`: now,
+		`DELETE FROM oauth_devices WHERE expires_at <= $1`:  now.Add(-deviceLife), // a late poll still hears that it is late
 	} {
-		if _, err := tx.ExecContext(ctx, query, now.Add(-tokensKept)); err != nil {
+		if _, err := tx.ExecContext(ctx, query, before); err != nil {
 			return err
 		}
 	}

@@ -317,6 +317,29 @@ func TestRefreshKeepsWhatWasProvenAndMayBeNarrowed(t *testing.T) {
 		wants(t, "widened", 400, "invalid_scope")
 }
 
+func TestRefreshGivesNothingThatTheClientMayHaveNoMore(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, secret := h.client(nil)
+	n := h.nodes[0]
+	a := n.call(t, "/token", id, secret, exchange(h.authorize(id)))
+	ctx := member(t.Context(), "acme", "oauth:clients", "mail:send")
+	change := func(f func(c *token.Client)) {
+		t.Helper()
+		if _, _, err := h.clients.Update(ctx, id, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(func(c *token.Client) { c.Scopes = []string{"openid"} })
+	r := n.call(t, "/token", id, secret, form("grant_type", "refresh_token", "refresh_token", a.text("refresh_token")))
+	if r.text("scope") != "openid" {
+		t.Errorf("scope: got %v, want openid alone", r.body)
+	}
+	change(func(c *token.Client) { c.Audiences = []string{"https://new.example.org"} })
+	n.call(t, "/token", id, secret, form("grant_type", "refresh_token", "refresh_token", r.text("refresh_token"))).wants(t, "no resource left", 400, "invalid_target")
+	change(func(c *token.Client) { c.Grants = []string{token.GrantCode} })
+	n.call(t, "/token", id, secret, form("grant_type", "refresh_token", "refresh_token", r.text("refresh_token"))).wants(t, "no refresh", 400, "unauthorized_client")
+}
+
 func TestRefreshEndsWithTheSessionUnlessItWasLetOutliveIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		h := newHouse(t, d, houseOptions{})

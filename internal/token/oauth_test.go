@@ -140,7 +140,7 @@ func (h *house) newNode(o houseOptions) *node {
 		o.guard(guard)
 	}
 	h.clients = token.NewClients(h.d, byName{}, auditor, token.ClientOptions{
-		Catalogue: []ticket.Permission{{Name: "mail:send"}, {Name: "users:write"}}, Issuer: issuer, Now: h.now,
+		Catalogue: []ticket.Permission{{Name: "mail:send"}, {Name: "users:write"}, {Name: "peers:approve", Node: true}}, Issuer: issuer, Now: h.now,
 	})
 	h.codes = token.NewCodes(h.d, authority, token.CodeOptions{People: h.people, Audit: auditor, Now: h.now})
 	sender := token.SenderOptions{

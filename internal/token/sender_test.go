@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -329,6 +330,15 @@ func TestAPITakesTokensForThisServerOnlyAndNoFurtherThanTheirScopes(t *testing.T
 	}
 	if got.Kind != ticket.User || got.Subject != "usr_alice" || got.Account != "acme" || !got.May("mail:send") || got.May("users:write") || got.Scopes == nil {
 		t.Errorf("got %+v, want alice with mail:send alone", got)
+	}
+	h.tx(func(ctx context.Context, tx *db.Tx) error { // as if the scope had got the name of a permission later
+		_, err := tx.ExecContext(ctx, `UPDATE oauth_clients SET scopes = '["openid","mail:send","peers:approve","free"]' WHERE id = $1`, id)
+		return err
+	})
+	h.advance(time.Second)
+	own := n.call(t, "/token", id, secret, form("grant_type", "client_credentials", "resource", issuer)).text("access_token")
+	if got, err := try("Bearer " + own); err != nil || !slices.Equal(got.Permissions, []string{"mail:send"}) {
+		t.Errorf("a tenant's client itself: got %+v, %v, want mail:send alone", got, err)
 	}
 	theirs := n.call(t, "/token", id, secret, exchange(h.authorize(id))).text("access_token")
 	if _, err := try("Bearer " + theirs); err == nil {
