@@ -92,6 +92,10 @@ func TestStandardLibrariesGoThroughEveryGrantWithProofs(t *testing.T) {
 		{"client_credentials", "ES256"},
 		{"client_credentials", "Ed25519"},
 		{"client_credentials", "PS256"},
+		{"authorization_code", "ES256"},
+		{"par", "Ed25519"},
+		{"refresh_token", "ES256"},
+		{"device_code", "ES256"},
 	} {
 		for _, script := range []string{"openid-client.mjs", "oauth4webapi.mjs"} {
 			t.Run(c.grant+" with "+c.alg+" by "+script, func(t *testing.T) {
