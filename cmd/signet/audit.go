@@ -80,7 +80,7 @@ type auditExportCmd struct {
 	store
 	From   string `help:"Go on after this place, as an earlier export has printed it." placeholder:"1:120,2:7"`
 	Follow bool   `help:"Go on with new rows until interrupted."`
-	JSON   bool   `help:"JSON lines; the only form there is." name:"json" default:"true" hidden:""`
+	JSON   bool   `help:"JSON lines; the only form there is." name:"json" default:"true"`
 }
 
 // Run exports; the place to go on from goes to standard error.

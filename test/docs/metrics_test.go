@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,14 +18,23 @@ import (
 	signettest "signet/test/signet"
 )
 
+// watched are what operators load, with the page that says what to do.
+var watched = []struct{ rules, tests, dashboard, guide string }{
+	{"alerts", "alerts_test", "mail", "docs/AUTHROUTE_ADMIN.md"},
+	{"authority", "authority_test", "authority", "docs/security/dpop-mtls-rollout.md"},
+}
+
+func ruleFile(name string) string { return "deploy/prometheus/" + name + ".yml" }
+
 // series is one line of /metrics.
 type series struct {
 	name   string
 	labels map[string]string
+	value  string
 }
 
 var (
-	sample = regexp.MustCompile(`^([a-z_]+)(?:\{(.*)\})? \S+$`)
+	sample = regexp.MustCompile(`^([a-z_]+)(?:\{(.*)\})? (\S+)$`)
 	pair   = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
 )
 
@@ -43,7 +53,7 @@ func liveSeries(t *testing.T) (all []series) {
 	}
 	for line := range strings.Lines(string(text)) {
 		if m := sample.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-			one := series{m[1], map[string]string{}}
+			one := series{m[1], map[string]string{}, m[3]}
 			for _, p := range pair.FindAllStringSubmatch(m[2], -1) {
 				one.labels[p[1]] = p[2]
 			}
@@ -55,7 +65,7 @@ func liveSeries(t *testing.T) (all []series) {
 
 // selector is one metric in an expression, with what it demands of labels.
 var (
-	selector = regexp.MustCompile(`\b((?:authroute|signet|process|go)_[a-z_]+)(?:\{([^}]*)\})?`)
+	selector = regexp.MustCompile(`\b((?:authority|authroute|signet|process|go)_[a-z_]+)(?:\{([^}]*)\})?`)
 	matcher  = regexp.MustCompile(`([a-z_]+)(=~|!~|!=|=)"([^"]*)"`)
 	grouping = regexp.MustCompile(`\bby \(([a-z_, ]+)\)`)
 )
@@ -130,63 +140,86 @@ type dashboard struct {
 }
 
 func TestAlertsFireWhenTheyShould(t *testing.T) {
-	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
-		cmd := exec.CommandContext(t.Context(), "promtool", args...)
-		cmd.Dir = filepath.Join(root, "deploy/prometheus")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	for _, w := range watched {
+		for _, args := range [][]string{{"check", "rules", w.rules + ".yml"}, {"test", "rules", w.tests + ".yml"}} {
+			cmd := exec.CommandContext(t.Context(), "promtool", args...)
+			cmd.Dir = filepath.Join(root, "deploy/prometheus")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+			}
 		}
 	}
 }
 
 func TestEveryAlertIsTestedAndExplained(t *testing.T) {
-	var r rules
-	if err := yaml.Unmarshal([]byte(readPage(t, "deploy/prometheus/alerts.yml")), &r); err != nil {
-		t.Fatal(err)
-	}
-	tests, guide := readPage(t, "deploy/prometheus/alerts_test.yml"), readPage(t, "docs/AUTHROUTE_ADMIN.md")
-	for _, g := range r.Groups {
-		for _, one := range g.Rules {
-			if n := strings.Count(tests, "alertname: "+one.Alert+"\n") + strings.Count(tests, "alertname: "+one.Alert+"}"); n < 2 {
-				t.Errorf("%s: %d cases in alerts_test.yml, want one that fires and one that does not", one.Alert, n)
-			}
-			if !strings.Contains(guide, "`"+one.Alert+"`") {
-				t.Errorf("%s: docs/AUTHROUTE_ADMIN.md does not say what to do", one.Alert)
-			}
-			if s := one.Labels["severity"]; s != "critical" && s != "warning" {
-				t.Errorf("%s: severity %q", one.Alert, s)
+	for _, w := range watched {
+		tests, guide := readPage(t, ruleFile(w.tests)), readPage(t, w.guide)
+		for _, g := range readRules(t, w.rules).Groups {
+			for _, one := range g.Rules {
+				if n := strings.Count(tests, "alertname: "+one.Alert+"\n") + strings.Count(tests, "alertname: "+one.Alert+"}"); n < 2 {
+					t.Errorf("%s: %d cases in %s.yml, want one that fires and one that does not", one.Alert, n, w.tests)
+				}
+				if !strings.Contains(guide, "`"+one.Alert+"`") {
+					t.Errorf("%s: %s does not say what to do", one.Alert, w.guide)
+				}
+				if s := one.Labels["severity"]; s != "critical" && s != "warning" {
+					t.Errorf("%s: severity %q", one.Alert, s)
+				}
 			}
 		}
 	}
 }
 
-func TestAlertsAndDashboardAskForWhatTheServerShows(t *testing.T) {
-	live := liveSeries(t)
-	var r rules
-	if err := yaml.Unmarshal([]byte(readPage(t, "deploy/prometheus/alerts.yml")), &r); err != nil {
+func readRules(t *testing.T, name string) (r rules) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(readPage(t, ruleFile(name))), &r); err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	for _, g := range r.Groups {
-		for _, one := range g.Rules {
-			n++
-			checkExpression(t, one.Expr, live)
+	return r
+}
+
+// TestAuthorityCountersAreBornAtZero: one that is born at 1 has never increased, and
+// alerts nobody.
+func TestAuthorityCountersAreBornAtZero(t *testing.T) {
+	live := liveSeries(t)
+	for metric, labels := range map[string][]string{
+		"authority_dpop_requests_total":   {"result", "ok", "missing", "invalid", "nonce", "replay", "mismatch", "unavailable", "bypass"},
+		"authority_dpop_nonce_miss_total": {"reason", "first", "expired", "unknown", "replayed"},
+		"authority_mtls_mismatch_total":   {"reason", "context-missing", "missing-certificate", "thumbprint-mismatch"},
+	} {
+		for _, value := range labels[1:] {
+			if !slices.ContainsFunc(live, func(s series) bool { return s.name == metric && s.labels[labels[0]] == value && s.value == "0" }) {
+				t.Errorf("%s{%s=%q} is not there at 0", metric, labels[0], value)
+			}
 		}
 	}
-	var d dashboard
-	if err := json.Unmarshal([]byte(readPage(t, "deploy/grafana/mail.json")), &d); err != nil {
-		t.Fatal(err)
-	}
+}
+
+func TestAlertsAndDashboardsAskForWhatTheServerShows(t *testing.T) {
+	live := liveSeries(t)
+	n := 0
 	var recorded strings.Builder
 	recorded.WriteString("groups:\n  - name: dashboard\n    rules:\n")
-	for _, p := range d.Panels {
-		for _, target := range p.Targets {
-			n++
-			checkExpression(t, target.Expr, live)
-			fmt.Fprintf(&recorded, "      - {record: panel, expr: %q}\n", strings.ReplaceAll(target.Expr, "$__rate_interval", "5m"))
+	for _, w := range watched {
+		for _, g := range readRules(t, w.rules).Groups {
+			for _, one := range g.Rules {
+				n++
+				checkExpression(t, one.Expr, live)
+			}
+		}
+		var d dashboard
+		if err := json.Unmarshal([]byte(readPage(t, "deploy/grafana/"+w.dashboard+".json")), &d); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range d.Panels {
+			for _, target := range p.Targets {
+				n++
+				checkExpression(t, target.Expr, live)
+				fmt.Fprintf(&recorded, "      - {record: panel, expr: %q}\n", strings.ReplaceAll(target.Expr, "$__rate_interval", "5m"))
+			}
 		}
 	}
-	if n < 30 {
+	if n < 45 {
 		t.Errorf("only %d expressions were found", n)
 	}
 	// As rules, promtool tells whether Prometheus would take them.
@@ -195,19 +228,21 @@ func TestAlertsAndDashboardAskForWhatTheServerShows(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := exec.CommandContext(t.Context(), "promtool", "check", "rules", "--lint=none", file).CombinedOutput(); err != nil {
-		t.Errorf("the dashboard's expressions: %v\n%s", err, out)
+		t.Errorf("the dashboards' expressions: %v\n%s", err, out)
 	}
 }
 
-func TestGuideNamesOnlyMetricsThatExist(t *testing.T) {
+func TestGuidesNameOnlyMetricsThatExist(t *testing.T) {
 	live := map[string]bool{}
 	for _, s := range liveSeries(t) {
 		live[s.name] = true
 	}
-	word := regexp.MustCompile("`((?:authroute|signet)_[a-z_]+)(?:\\{[^`]*\\})?`")
-	for _, m := range word.FindAllStringSubmatch(readPage(t, "docs/AUTHROUTE_ADMIN.md"), -1) {
-		if !live[m[1]] && !live[m[1]+"_count"] && !isTable(m[1]) {
-			t.Errorf("docs/AUTHROUTE_ADMIN.md names %s, which /metrics does not have", m[1])
+	word := regexp.MustCompile("`((?:authority|authroute|signet)_[a-z_]+)(?:\\{[^`]*\\})?`")
+	for _, w := range watched {
+		for _, m := range word.FindAllStringSubmatch(readPage(t, w.guide), -1) {
+			if !live[m[1]] && !live[m[1]+"_count"] && !isTable(m[1]) {
+				t.Errorf("%s names %s, which /metrics does not have", w.guide, m[1])
+			}
 		}
 	}
 }
