@@ -48,6 +48,17 @@ func (a *App) Explain(ctx context.Context, value string) (token.Explanation, err
 	return oauth.Explain(ctx, value)
 }
 
+// notes are what /health tells operators.
+func notes(oauth *token.OAuth) func() []string {
+	return func() []string {
+		b, on := oauth.Bypassed()
+		if !on {
+			return nil
+		}
+		return []string{"DPoP proofs are not asked for until " + b.Until.UTC().Format(time.RFC3339) + " (allowTemporaryBypass): " + b.Reason}
+	}
+}
+
 // clientCAs are the authorities whose clients may prove themselves by certificate; nil
 // for none.
 func (a *App) clientCAs() (*x509.CertPool, error) {

@@ -6,15 +6,18 @@ import (
 
 	"signet/internal/console"
 	"signet/internal/login"
+	"signet/internal/token"
 )
 
 // mountConsole mounts the pages of administration, for who is signed in at pages.
-func (a *App) mountConsole(mux *http.ServeMux, pages *login.Login, m *mail) error {
+func (a *App) mountConsole(mux *http.ServeMux, pages *login.Login, m *mail, oauth *token.OAuth) error {
 	c, err := console.New(console.Services{
 		Users: a.Accounts, Clients: a.Clients, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate, Audit: a.Audit,
 		MailKeys: a.Registry, Keyset: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
+		Senders: oauth, Apps: appAccess{a, oauth},
 	}, pages, a.Site, console.Options{
 		Person: person, Permissions: Permissions(), MailServer: a.Config.Account.Mail.Server != "", Now: time.Now,
+		Started: time.Now(), Counters: a.tokenMetrics.Snapshot,
 	})
 	if err != nil {
 		return err

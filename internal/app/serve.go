@@ -113,7 +113,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 		return in, err
 	}
 	err = a.openHTTP(ctx, in, listener{name: "operations", addresses: []string{a.Config.Server.OperationsListen}, bound: &in.listening.Operations},
-		ops.Routes(a.metrics, in.checks...), observe)
+		ops.Routes(a.metrics, notes(oauth), in.checks...), observe)
 	if err != nil || !roles.has(PolicyRole) {
 		return in, err
 	}
@@ -182,7 +182,7 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 		l.inner = append(l.inner, pages.Sessions)
 		l.errors = pages.WriteProblem
 		if roles.has(ConsoleRole) {
-			return a.mountConsole(mux, pages, m)
+			return a.mountConsole(mux, pages, m, oauth)
 		}
 	}
 	return nil

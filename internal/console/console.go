@@ -45,6 +45,8 @@ type Services struct {
 	Verdicts   *authroute.Verdicts
 	Domains    *authroute.Domains
 	Bypass     *authroute.Bypass
+	Senders    Senders
+	Apps       Apps
 }
 
 // Person is who looks at a page.
@@ -68,6 +70,8 @@ type Options struct {
 	Permissions []ticket.Permission // the catalogue
 	MailServer  bool                // mails to users go to a server
 	Now         func() time.Time
+	Started     time.Time             // of this instance
+	Counters    func() token.Counters // of this instance, since then
 }
 
 // Console serves the pages.
@@ -114,6 +118,7 @@ func (c *Console) views() map[string]view {
 		"/console/tokens":              {readUsers, c.tokens},
 		"/console/clients":             {manageClients, c.clients},
 		"/console/clients/id/{client}": {manageClients, c.client},
+		"/console/senders":             {manageClients, c.senders},
 		"/console/audit":               {readAudit, c.audit},
 		"/console/mail-keys":           {readMail, c.mailKeys},
 		"/console/verifications":       {readMail, c.verifications},
@@ -128,6 +133,7 @@ const (
 	writeUsers    = "users:write"
 	readAudit     = "audit:read"
 	manageClients = "oauth:clients"
+	runKeys       = "oauth:keys"
 	readMail      = "authroute:read"
 	adminMail     = "authroute:admin"
 )
@@ -136,7 +142,7 @@ const (
 func (c *Console) allActions() map[string]action {
 	all := map[string]action{}
 	for _, group := range []map[string]action{
-		c.userActions(), c.memberActions(), c.roleActions(), c.tokenActions(), c.clientActions(), c.mailActions(),
+		c.userActions(), c.memberActions(), c.roleActions(), c.tokenActions(), c.clientActions(), c.appActions(), c.mailActions(),
 	} {
 		maps.Copy(all, group)
 	}

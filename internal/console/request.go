@@ -10,6 +10,7 @@ import (
 	"signet/internal/locale"
 	"signet/internal/page"
 	"signet/internal/ticket"
+	"signet/internal/token"
 	"signet/internal/web"
 )
 
@@ -57,6 +58,7 @@ type shown struct {
 	Query  url.Values // of its address
 	May    func(permission string) bool
 	Bypass *authroute.BypassState // where mail goes unjudged, and the reader may know
+	Bare   *token.Bypass          // where senders need not prove a key, and the reader may know
 	Next   string                 // address of the next page of a list
 	First  string                 // of its first page, where this is another one
 	Sort   func(word, usual, text string) column
@@ -75,6 +77,9 @@ func (q *request) render(name string, p any, next string, refused error) error {
 	}
 	if state, on := q.c.Bypass.State(); on && (q.who.May(readMail) || q.who.May(adminMail)) {
 		s.Bypass = &state
+	}
+	if b, on := q.c.Senders.Bypassed(); on && (q.who.May(manageClients) || q.who.May(runKeys)) {
+		s.Bare = &b
 	}
 	v := page.View{Data: s, Person: q.c.o.Person(q.Request).Name, Nav: q.nav(), Script: []string{"console.js"}, Notice: q.notice()}
 	status := http.StatusOK
@@ -166,7 +171,10 @@ func (q *request) nav() []page.Item {
 			{readUsers, "/console/sessions", "console.sessions.title"},
 			{readUsers, "/console/tokens", "console.tokens.title"},
 		}},
-		{"console.nav.apps", [][3]string{{manageClients, "/console/clients", "console.clients.title"}}},
+		{"console.nav.apps", [][3]string{
+			{manageClients, "/console/clients", "console.clients.title"},
+			{manageClients, "/console/senders", "console.senders.title"},
+		}},
 		{"console.nav.mail", [][3]string{
 			{readMail, "/console/mail-keys", "console.mailKeys.title"},
 			{readMail, "/console/verifications", "console.verifications.title"},

@@ -7,6 +7,7 @@ import (
 	"signet/internal/account"
 	"signet/internal/audit"
 	"signet/internal/authroute"
+	"signet/internal/token"
 )
 
 type userCall = func(ctx context.Context, user string) error
@@ -17,10 +18,18 @@ type userPage struct {
 	Roles      []string // in the reader's account
 	Sessions   []account.Session
 	Tokens     []account.Token
+	Apps       []userApp
 	Identities []account.Identity
 	Keys       []authroute.Key
 	Activity   []audit.Entry
 	Self       bool
+}
+
+// userApp is an app that a user let in, with the page that ends that.
+type userApp struct {
+	token.AppAccess
+
+	Path string
 }
 
 func (c *Console) user(q *request) error {
@@ -36,6 +45,13 @@ func (c *Console) user(q *request) error {
 	slices.Reverse(p.Sessions) // the newest first
 	if p.Tokens, err = c.Users.ListTokens(ctx, u.ID); err != nil {
 		return err
+	}
+	apps, err := c.Apps.Apps(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range apps {
+		p.Apps = append(p.Apps, userApp{a, appPath(u.ID, a.Client.ID)})
 	}
 	if p.Identities, err = c.Identities.List(ctx, u.ID); err != nil {
 		return err

@@ -12,19 +12,31 @@ import (
 
 // Routes returns the mux of the operations listener, to be wrapped like any other:
 //
-//	GET /health   200 while the process serves at all
+//	GET /health   200 while the process serves at all, with notes where operators should know something
 //	GET /ready    200, or 503 where a check fails; names each check either way
 //	GET /metrics  what reg gathers, and signet_dependency_up of each check
-func Routes(reg *prometheus.Registry, checks ...Check) *http.ServeMux {
+//
+// notes may be nil; what it returns is for people to read.
+func Routes(reg *prometheus.Registry, notes func() []string, checks ...Check) *http.ServeMux {
 	p := newProbe(checks)
 	reg.MustRegister(p)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, map[string]string{"status": "alive"})
+		h := health{Status: "alive"}
+		if notes != nil {
+			h.Notes = notes()
+		}
+		answer(w, http.StatusOK, h)
 	})
 	mux.HandleFunc("GET /ready", p.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}))
 	return mux
+}
+
+// health is the body of /health.
+type health struct {
+	Status string   `json:"status"`          // alive
+	Notes  []string `json:"notes,omitempty"` // such as a bypass that is on
 }
 
 // readiness is the body of /ready.

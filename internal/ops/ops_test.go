@@ -42,7 +42,7 @@ func readiness(t *testing.T, h http.Handler) (int, ready) {
 }
 
 func TestReadyNamesEachDependency(t *testing.T) {
-	h := ops.Routes(ops.NewRegistry("1.2.3"),
+	h := ops.Routes(ops.NewRegistry("1.2.3"), nil,
 		ops.Check{Name: "database", Run: func(context.Context) error { return nil }},
 		ops.Check{Name: "redis", Run: func(context.Context) error { return errors.New("dial redis://:hunter2@x") }},
 		ops.Check{Name: "disk", Run: func(context.Context) error { return fault.New(fault.NoSpace, "3 MiB left") }},
@@ -69,7 +69,7 @@ func TestDependencyThatHangsIsAskedOnceAndReportedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
 		release := make(chan bool)
-		h := ops.Routes(ops.NewRegistry("1"), ops.Check{Name: "database", Timeout: time.Second, Run: func(context.Context) error {
+		h := ops.Routes(ops.NewRegistry("1"), nil, ops.Check{Name: "database", Timeout: time.Second, Run: func(context.Context) error {
 			asked.Add(1)
 			<-release // deaf to its deadline
 			return nil
@@ -95,7 +95,7 @@ func TestDependencyThatHangsIsAskedOnceAndReportedInTime(t *testing.T) {
 func TestDependencyIsAskedOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		h := ops.Routes(ops.NewRegistry("1"), ops.Check{Name: "database", Run: func(context.Context) error {
+		h := ops.Routes(ops.NewRegistry("1"), nil, ops.Check{Name: "database", Run: func(context.Context) error {
 			asked++
 			return nil
 		}})
@@ -118,7 +118,7 @@ func TestLossAndReturnAreLoggedOnce(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		var failure error
-		h := ops.Routes(ops.NewRegistry("1"), ops.Check{Name: "database", Run: func(context.Context) error { return failure }})
+		h := ops.Routes(ops.NewRegistry("1"), nil, ops.Check{Name: "database", Run: func(context.Context) error { return failure }})
 		for _, failure = range []error{nil, errors.New("away"), errors.New("away"), nil, nil} {
 			readiness(t, h)
 			<-time.After(2 * time.Second)
@@ -143,7 +143,7 @@ func (l lockedWriter) Write(b []byte) (int, error) {
 func TestMetricsStartAtZero(t *testing.T) {
 	reg := ops.NewRegistry("1.2.3")
 	observe := ops.NewHTTP(reg).Of("public")
-	mux := ops.Routes(reg,
+	mux := ops.Routes(reg, nil,
 		ops.Check{Name: "database", Run: func(context.Context) error { return nil }},
 		ops.Check{Name: "redis", Run: func(context.Context) error { return errors.New("away") }})
 	h, err := web.Wrap(mux, web.Options{Hosts: []string{"example.com"}, Observe: observe})
@@ -167,7 +167,19 @@ func TestMetricsStartAtZero(t *testing.T) {
 }
 
 func TestProfilesAreNotServed(t *testing.T) {
-	if w := get(t, ops.Routes(ops.NewRegistry("1")), "/debug/pprof/"); w.Code != 404 {
+	if w := get(t, ops.Routes(ops.NewRegistry("1"), nil), "/debug/pprof/"); w.Code != 404 {
 		t.Errorf("got %d, want 404", w.Code)
+	}
+}
+
+func TestHealthSaysWhatOperatorsShouldKnowAndStaysAlive(t *testing.T) {
+	var notes []string
+	h := ops.Routes(ops.NewRegistry("1"), func() []string { return notes })
+	if w := get(t, h, "/health"); w.Code != 200 || w.Body.String() != `{"status":"alive"}`+"\n" {
+		t.Errorf("nothing to say: got %d %s", w.Code, w.Body)
+	}
+	notes = []string{"a bypass is on"}
+	if w := get(t, h, "/health"); w.Code != 200 || w.Body.String() != `{"status":"alive","notes":["a bypass is on"]}`+"\n" {
+		t.Errorf("a note: got %d %s", w.Code, w.Body)
 	}
 }

@@ -60,7 +60,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Buckets: []float64{0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5},
 		}, []string{"endpoint"}),
 	}
-	for _, v := range []string{resultOK, resultMissing, resultInvalid, resultNonce, resultReplay, resultMismatch, resultAway, resultBypass} {
+	for _, v := range proofResults {
 		m.proofs.WithLabelValues(v)
 	}
 	for _, v := range []dpop.Reason{dpop.First, dpop.Expired, dpop.Unknown, dpop.Replayed} {

@@ -89,6 +89,7 @@ func (d *dev) readPages(b *browser.Tab, user string, look func(name string)) {
 		{"client-new", "/clients/new", "Choose how the app proves itself"},
 		{"client-rotate", "/clients/id/shop/rotate", "24 hours"},
 		{"client-policy", "/clients/policy", "no use to a thief"},
+		{"senders", "/senders", "What became of proofs"},
 		{"key-new", "/service-keys/new", "A service key acts for itself"},
 		{"audit", "/audit", "user.create"},
 		{"mail-keys", "/mail-keys", d.Ready.Authroute.Sender},

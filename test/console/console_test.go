@@ -19,7 +19,7 @@ import (
 // sections are the pages that only show.
 var sections = []string{
 	"/console", "/console/users", "/console/roles", "/console/sessions", "/console/tokens", "/console/audit",
-	"/console/mail-keys", "/console/verifications", "/console/domains", "/console/bypass", "/console/clients",
+	"/console/mail-keys", "/console/verifications", "/console/domains", "/console/bypass", "/console/clients", "/console/senders",
 }
 
 // lists are the same with filters.
@@ -107,6 +107,7 @@ func TestPagesShowWhatTheRoleMay(t *testing.T) {
 		{"/console/clients", yes, no, no, no},
 		{"/console/clients/new", yes, no, no, no},
 		{"/console/clients/policy", yes, no, no, no},
+		{"/console/senders", yes, no, no, no},
 		{"/console/audit", yes, no, yes, no},
 		{"/console/mail-keys", yes, no, no, no},
 		{"/console/verifications", yes, no, no, no},
