@@ -57,7 +57,13 @@ func (w wanted) fresh(c Claims, now time.Time) bool {
 	if c.AuthTime.IsZero() || now.Sub(c.AuthTime) > w.maxAge {
 		return false
 	}
-	return len(w.acr) == 0 || slices.Contains(w.acr, c.ACR)
+	return len(w.acr) == 0 || slices.ContainsFunc(w.acr, func(want string) bool { return reaches(c.ACR, want) })
+}
+
+// reaches reports whether a level of proof is good for another: two factors are good
+// wherever one is.
+func reaches(have, want string) bool {
+	return have == want || have == "urn:signet:2" && want == "urn:signet:1"
 }
 
 // challenge is the WWW-Authenticate of ErrStale.

@@ -543,6 +543,15 @@ func TestFreshAuthSaysWhenAndHow(t *testing.T) {
 	if got.body["fresh"] != true || got.text("acr") != "phr" || got.body["max_age"] != 300.0 || got.body["auth_time"] != float64(h.people["ses_alice"].AuthTime.Unix()) {
 		t.Errorf("got %v", got.body)
 	}
+	session := h.people["ses_alice"]
+	session.ACR = "urn:signet:2"
+	h.people["ses_alice"] = session
+	two := n.call(t, "/token", id, secret, exchange(h.authorize(id))).text("access_token")
+	ask(two, form("acr_values", "urn:signet:1")).wants(t, "two factors where one is asked for", 200, "")
+	session.ACR = "urn:signet:1"
+	h.people["ses_alice"] = session
+	one := n.call(t, "/token", id, secret, exchange(h.authorize(id))).text("access_token")
+	ask(one, form("acr_values", "urn:signet:2")).wants(t, "one factor where two are asked for", 401, "insufficient_user_authentication")
 	for name, f := range map[string]url.Values{
 		"too old":      form("max_age", "30"),
 		"another acr":  form("acr_values", "urn:example:gold"),
