@@ -9,7 +9,6 @@ import (
 	"html/template"
 	"log"
 	"net/http"
-	"net/url"
 	"time"
 
 	"signet/resource"
@@ -34,16 +33,40 @@ type app struct {
 	config
 
 	guard    *resource.Guard // checks Signet's tokens
+	door     door
 	sessions *sessions
 	page     *template.Template
 }
 
+// door is one of the two ways to sign in at Signet: OAuth, or a handoff, which needs
+// less of the app.
+type door interface {
+	// begin returns where the browser goes. The verifier stays with it, in a cookie.
+	begin(verifier, locale string) string
+	// finish returns who came back. It returns errCode where the answer is no good, and
+	// errDenied where the user did not let the app in.
+	finish(r *http.Request, verifier string) (session, error)
+}
+
 func newApp(c config) (*app, error) {
 	guard, err := resource.Protect(c.issuer, c.audience, resource.Keys(c.signet+"/jwks"), resource.Clock(c.now))
-	return &app{
-		config: c, guard: guard, sessions: newSessions(c.now),
+	if err != nil {
+		return nil, err
+	}
+	a := &app{
+		config: c, guard: guard, door: handoff{c, guard}, sessions: newSessions(c.now),
 		page: template.Must(template.ParseFS(files, "page.html")),
-	}, err
+	}
+	if c.oauth {
+		a.door, err = newOAuth(c, guard)
+	}
+	return a, err
+}
+
+// challenge is the SHA-256 of a verifier (S256 of RFC 7636, section 4.2).
+func challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func (a *app) routes() http.Handler {
@@ -100,18 +123,9 @@ func (a *app) current(r *http.Request) *session {
 // hash goes along (PKCE, RFC 7636): so a code is of no use to who reads it on the way,
 // and nobody can have this browser finish a sign-in that another one began.
 func (a *app) login(w http.ResponseWriter, r *http.Request) {
-	secret := random()
-	sum := sha256.Sum256([]byte(secret))
-	setCookie(w, verifierCookie, secret, verifierLife)
-	to := url.Values{
-		"client_id": {a.clientID},
-		"next":      {a.origin + "/callback"},
-		"challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
-	}
-	if locale := r.FormValue("locale"); locale != "" {
-		to.Set("locale", locale)
-	}
-	http.Redirect(w, r, a.signet+"/login?"+to.Encode(), http.StatusSeeOther)
+	verifier := random()
+	setCookie(w, verifierCookie, verifier, verifierLife)
+	http.Redirect(w, r, a.door.begin(verifier, r.FormValue("locale")), http.StatusSeeOther) //nolint:gosec // to Signet, with the language in its query
 }
 
 // callback is where Signet sends the browser back, with a code. It is good once, for a
@@ -123,8 +137,11 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	setCookie(w, verifierCookie, "", -1)
-	s, err := a.signIn(r, r.FormValue("nonce"), c.Value)
+	s, err := a.door.finish(r, c.Value)
 	switch {
+	case errors.Is(err, errDenied):
+		a.show(w, http.StatusOK, view{Problem: "You did not let this app in."})
+		return
 	case errors.Is(err, errCode):
 		a.show(w, http.StatusBadRequest, view{Problem: "This sign-in is over: its address was used before, or is too old."})
 		return

@@ -260,7 +260,9 @@ func TestSessionEndsByItself(t *testing.T) {
 
 func TestWrongSecretIsNotTheUsersFault(t *testing.T) {
 	w := newWorld(t)
-	w.app.secret = "sgc_wrong"
+	c := w.app.config
+	c.secret = "sgc_wrong"
+	w.app.door = handoff{c, w.app.guard}
 	b := w.browser()
 	if res, _ := b.do(t, http.MethodGet, "/callback?nonce="+w.begin(t, b)); res.Code != http.StatusBadGateway {
 		t.Errorf("got %d, want 502", res.Code)

@@ -3,7 +3,8 @@
 //
 //   - app.go       its pages, and the four addresses that matter: /login, /callback,
 //     /logout and /backchannel-logout
-//   - signet.go    what it asks Signet: one request
+//   - signet.go    what it asks Signet at a handoff: one request
+//   - oauth.go     the same by OAuth, with tokens that are bound to a key (--oauth)
 //   - sessions.go  who is signed in here
 //
 // The guide is docs/APPS.md.
@@ -62,6 +63,7 @@ type config struct {
 	secret   string
 	audience string // that Signet's tokens for this app have
 	origin   string // of this app, as browsers know it
+	oauth    bool   // sign in by OAuth with a bound token, instead of a handoff
 	now      func() time.Time
 }
 
@@ -73,6 +75,7 @@ func configure(args []string) (c config, listen string, err error) {
 	f.StringVar(&c.clientID, "client-id", "", "client id of this app, from signet admin client create")
 	f.StringVar(&c.audience, "audience", "", "first audience of the client, where it has one")
 	f.StringVar(&c.origin, "origin", "http://app.localhost:8081", "address of this app, as browsers know it")
+	f.BoolVar(&c.oauth, "oauth", false, "sign in by OAuth, with tokens that are bound to a key of this process (DPoP)")
 	f.StringVar(&listen, "listen", "127.0.0.1:8081", "host and port to listen on")
 	if err := f.Parse(args); err != nil {
 		return config{}, "", err

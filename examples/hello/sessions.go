@@ -12,6 +12,7 @@ const sessionLife = 8 * time.Hour
 // session is who is signed in.
 type session struct {
 	User, Account      string
+	Name               string // as the user is called; by OAuth only
 	Roles, Permissions []string
 	AMR                []string // how they proved themselves (RFC 8176)
 	ACR                string   // and how good that is

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"signet/resource"
 )
 
 // errCode means that the code was used, is too old, or is not this browser's.
@@ -21,9 +23,25 @@ var client = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// signIn redeems a code, and returns who is signed in.
-func (a *app) signIn(r *http.Request, code, verifier string) (session, error) {
-	token, roles, err := a.redeem(r.Context(), code, verifier)
+// handoff signs in by Signet's own short way: a one-time code, redeemed by one request.
+type handoff struct {
+	config
+
+	guard *resource.Guard
+}
+
+// begin implements door.
+func (a handoff) begin(verifier, locale string) string {
+	to := url.Values{"client_id": {a.clientID}, "next": {a.origin + "/callback"}, "challenge": {challenge(verifier)}}
+	if locale != "" {
+		to.Set("locale", locale)
+	}
+	return a.signet + "/login?" + to.Encode()
+}
+
+// finish implements door: it redeems the code.
+func (a handoff) finish(r *http.Request, verifier string) (session, error) {
+	token, roles, err := a.redeem(r.Context(), r.FormValue("nonce"), verifier)
 	if err != nil {
 		return session{}, err
 	}
@@ -45,7 +63,7 @@ func (a *app) signIn(r *http.Request, code, verifier string) (session, error) {
 
 // redeem gives Signet the code, the verifier and this app's secret for an access token.
 // It is good for five minutes: what this app needs of it, it keeps in its own session.
-func (a *app) redeem(ctx context.Context, code, verifier string) (token string, roles []string, err error) {
+func (a handoff) redeem(ctx context.Context, code, verifier string) (token string, roles []string, err error) {
 	body, err := json.Marshal(map[string]string{"nonce": code, "verifier": verifier})
 	if err != nil {
 		return "", nil, err

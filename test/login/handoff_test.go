@@ -122,3 +122,19 @@ func stepUp(t *testing.T, w *world) {
 	b.Press("Confirm")
 	b.At(w.hello.origin)
 }
+
+// appWithKey is an app that signs in by OAuth, whose tokens are bound to its key.
+func appWithKey(t *testing.T, w *world) {
+	app := w.startHello(t, true)
+	w.known = append(w.known, app.origin)
+	b, p := w.tab(t), w.person(t)
+	app.begin(w, b)
+	b.Sees("To go on to Hello")
+	p.signIn(b)
+	app.greets(b, "pwd")
+	b.Press("Sign out everywhere")
+	b.At(w.origin + "/logout")
+	b.Press("Sign out")
+	b.Sees("You are signed out")
+	app.forgets(t, b)
+}

@@ -19,7 +19,8 @@ import (
 // hello is the example app, in a process of its own.
 type hello struct{ origin string }
 
-func (w *world) startHello(t *testing.T) *hello {
+// startHello starts it; by OAuth with a key of its own where oauth says so, else by handoff.
+func (w *world) startHello(t *testing.T, oauth bool) *hello {
 	t.Helper()
 	port := freePort(t)
 	h := &hello{origin: "http://app.localhost:" + port}
@@ -27,14 +28,22 @@ func (w *world) startHello(t *testing.T) *hello {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret"`
 	}
-	w.JSON(&out, "admin", "client", "create", "--name", "Hello",
-		"--redirect-uri", h.origin+"/callback", "--logout-uri", "http://127.0.0.1:"+port+"/backchannel-logout")
+	client := []string{
+		"admin", "client", "create", "--name", "Hello",
+		"--redirect-uri", h.origin + "/callback", "--logout-uri", "http://127.0.0.1:" + port + "/backchannel-logout",
+	}
+	args := []string{"--signet", w.origin, "--origin", h.origin, "--listen", "127.0.0.1:" + port}
+	if oauth {
+		client = append(client, "--grant", "authorization_code", "--scope", "openid", "--scope", "profile", "--consent", "never", "--dpop", "required")
+		args = append(args, "--oauth")
+	}
+	w.JSON(&out, client...)
 	w.Secrets.Add(out.Secret)
 	log, err := os.Create(filepath.Join(t.TempDir(), "hello.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(signettest.Hello(t), "--signet", w.origin, "--client-id", out.ID, "--origin", h.origin, "--listen", "127.0.0.1:"+port) //nolint:noctx // it is killed below
+	cmd := exec.Command(signettest.Hello(t), append(args, "--client-id", out.ID)...) //nolint:noctx // it is killed below
 	cmd.Env = append(os.Environ(), "HELLO_CLIENT_SECRET="+out.Secret)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

@@ -25,6 +25,7 @@ var flows = []struct {
 	{"callbacks of others", states},
 	{"sign-in for an app", handoff},
 	{"signing out of apps", everywhere},
+	{"an app with a key of its own", appWithKey},
 	{"app that asks again", stepUp},
 	{"app that asks for access", consent},
 	{"app that wants nobody to be asked", silent},

@@ -85,7 +85,7 @@ func newWorld(t *testing.T, k kind) *world {
 		w.pages = w.api
 	}
 	w.origin = w.pages.Origin
-	w.hello = w.startHello(t)
+	w.hello = w.startHello(t, false)
 	w.browser = browser.New(t)
 	t.Cleanup(w.askedNobodyElse)
 	return w
