@@ -54,7 +54,7 @@ func (cmd tokenKeysCmd) Run(ctx context.Context, c *console) error {
 			if !k.Until.IsZero() {
 				until = when(k.Until)
 			}
-			t.add(k.ID, string(k.Algorithm), k.State, when(k.Since), until)
+			t.add(k.ID[:16]+"…", string(k.Algorithm), k.State, when(k.Since), until)
 		}
 		return cmd.list(c, views, t)
 	})
