@@ -53,16 +53,19 @@ func (c *Console) senders(q *request) (err error) {
 		}
 	}
 	if p.Log {
-		if p.Replays, err = c.replays(q, now.Add(-24*time.Hour)); err != nil {
+		if p.Replays, err = c.replaysSince(q, now.Add(-24*time.Hour)); err != nil {
 			return err
 		}
 	}
 	return q.show("senders", p, "")
 }
 
-// replays are the proofs, codes and refresh tokens that came twice, the youngest first.
-func (c *Console) replays(q *request, since time.Time) (all []audit.Entry, err error) {
-	for _, action := range []string{"authority.dpop.replay", "authority.refresh.replay", "oauth_code.replay"} {
+// replays are the actions in the audit log of what came twice.
+var replays = []string{"authority.dpop.replay", "authority.refresh.replay", "oauth_code.replay"}
+
+// replaysSince are the proofs, codes and refresh tokens that came twice, the youngest first.
+func (c *Console) replaysSince(q *request, since time.Time) (all []audit.Entry, err error) {
+	for _, action := range replays {
 		rows, _, err := c.Audit.List(q.Context(), audit.Filter{Action: action, Since: since, Limit: 10}, "")
 		if err != nil {
 			return nil, err

@@ -40,6 +40,19 @@ func Texts() (ids []string) {
 	for _, f := range []string{"redirects", "scopes", "audiences", "leaves", "logout", "jwksURI", "subject"} {
 		ids = append(ids, "console.clients."+f, "console.clients."+f+"Hint")
 	}
+	proofs, nonces, certificates := token.CounterWords()
+	for _, r := range proofs {
+		ids = append(ids, "console.senders.result."+r)
+	}
+	for _, r := range nonces {
+		ids = append(ids, "console.senders.nonce."+r)
+	}
+	for _, r := range certificates {
+		ids = append(ids, "console.senders.x5t."+r, "console.senders.mismatch."+r)
+	}
+	for _, a := range replays {
+		ids = append(ids, "console.senders."+a)
+	}
 	for _, name := range translated {
 		ids = append(ids, "console.permission."+strings.ReplaceAll(name, ":", "."))
 	}

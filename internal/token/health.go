@@ -98,13 +98,18 @@ type Counters struct {
 	Certificates []Counted // certificates that were not the one asked for, by reason
 }
 
+// CounterWords are what is counted: results of proofs, reasons of nonces that were not
+// good, and of certificates that did not match.
+func CounterWords() (proofs, nonces, certificates []string) {
+	return proofResults,
+		[]string{string(dpop.First), string(dpop.Expired), string(dpop.Unknown), string(dpop.Replayed)},
+		[]string{contextMissing, missingCertificate, thumbprintMismatch}
+}
+
 // Snapshot returns the counters as they are now.
 func (m *Metrics) Snapshot() Counters {
-	return Counters{
-		Proofs:       counted(m.proofs, proofResults),
-		Nonces:       counted(m.nonces, []string{string(dpop.First), string(dpop.Expired), string(dpop.Unknown), string(dpop.Replayed)}),
-		Certificates: counted(m.certificates, []string{contextMissing, missingCertificate, thumbprintMismatch}),
-	}
+	proofs, nonces, certificates := CounterWords()
+	return Counters{counted(m.proofs, proofs), counted(m.nonces, nonces), counted(m.certificates, certificates)}
 }
 
 var proofResults = []string{resultOK, resultMissing, resultInvalid, resultNonce, resultReplay, resultMismatch, resultAway, resultBypass}
