@@ -72,9 +72,9 @@ func (g *OAuth) metadata() metadata {
 		TokenAuthAlgs: assertionAlgorithms(), DPoPAlgs: g.senders.Algorithms(), IssInResponse: true, RequestURIParameter: true,
 		BackchannelLogout: true, BackchannelLogoutSID: true,
 	}
+	byCertificate := g.senders.certificateAuth()
+	auth, m.CertificateBound = append(auth, byCertificate...), len(byCertificate) > 0
 	if base := g.senders.MTLSOrigin(); base != "" {
-		auth = append(auth, string(AuthTLS), string(AuthSelfSigned))
-		m.CertificateBound = true
 		m.MTLS = &aliases{base + pathToken, base + pathPAR, base + pathDevice, base + pathIntrospect, base + pathRevoke, base + pathUserInfo}
 	}
 	m.TokenAuth, m.RevocationAuth = auth, auth

@@ -118,6 +118,19 @@ func (s *Senders) MTLSOrigin() string {
 	return s.o.MTLSOrigin
 }
 
+// certificateAuth is how clients can prove themselves by certificate: at a listener of ours,
+// or through a proxy, which brings no chain to verify.
+func (s *Senders) certificateAuth() []string {
+	proxied := s.o.MTLS && len(s.o.Certificates.Proxies) > 0
+	switch {
+	case s.MTLSOrigin() != "", proxied && s.o.Certificates.Verifies:
+		return []string{string(AuthTLS), string(AuthSelfSigned)}
+	case proxied:
+		return []string{string(AuthSelfSigned)}
+	}
+	return nil
+}
+
 // Bypassed returns the emergency bypass, and whether it is on.
 func (s *Senders) Bypassed() (Bypass, bool) { return s.o.Bypass, s.o.Bypass.on(s.o.Now()) }
 

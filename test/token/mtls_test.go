@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -30,7 +31,11 @@ func TestTokenThatIsBoundToACertificateIsGoodWithItAlone(t *testing.T) {
 	thief := newCaller(t, trusting(t, m.CAFile, selfSigned(t, "thief")))
 	nobody := newCaller(t, trusting(t, m.CAFile))
 
-	a := owner.post(m.URL+"/token", own(), basic(d.Ready.OAuth.ClientID, d.Ready.OAuth.ClientSecret)...)
+	says := nobody.metadataOf(d.Origin)
+	if says.Aliases["token_endpoint"] != m.URL+"/token" || !says.Bound || !slices.Contains(says.Auth, "tls_client_auth") {
+		t.Errorf("metadata: got %+v, want the listener of certificates in it", says)
+	}
+	a := owner.post(says.Aliases["token_endpoint"], own(), basic(d.Ready.OAuth.ClientID, d.Ready.OAuth.ClientSecret)...)
 	if a.Status != http.StatusOK || a.TokenType != "Bearer" {
 		t.Fatalf("token by a client with a certificate: got %d %s", a.Status, a.Body)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,6 +123,10 @@ func TestCertificateComesThroughNginx(t *testing.T) {
 	thief := newCaller(t, trusting(t, p.ca, selfSigned(t, "thief")))
 	nobody := newCaller(t, trusting(t, p.ca))
 
+	// nginx brings no chain, and is not said to verify it.
+	if m := nobody.metadataOf(p.origin); !m.Bound || !slices.Contains(m.Auth, "self_signed_tls_client_auth") || slices.Contains(m.Auth, "tls_client_auth") {
+		t.Errorf("metadata: got %+v, want bound tokens and self_signed_tls_client_auth", m)
+	}
 	a := owner.post(p.origin+"/token", own(), p.app...)
 	if a.Status != http.StatusOK {
 		t.Fatalf("token: got %d %s", a.Status, a.Body)

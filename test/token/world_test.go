@@ -88,6 +88,27 @@ func (c caller) try(address string, form url.Values, headers ...string) (a answe
 	return a, err
 }
 
+// metadata is what a server says of certificates (RFC 8705, sections 3.3 and 5).
+type metadata struct {
+	Bound   bool              `json:"tls_client_certificate_bound_access_tokens"`
+	Auth    []string          `json:"token_endpoint_auth_methods_supported"`
+	Aliases map[string]string `json:"mtls_endpoint_aliases"`
+}
+
+// metadataOf reads it as a client does.
+func (c caller) metadataOf(origin string) (m metadata) {
+	c.t.Helper()
+	res, err := c.by.Get(origin + "/.well-known/oauth-authorization-server") //nolint:noctx // bounded by the client's timeout
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(&m); err != nil {
+		c.t.Fatal(err)
+	}
+	return m
+}
+
 // basic is the header of client_secret_basic.
 func basic(id, secret string) []string {
 	return []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))}
