@@ -18,6 +18,7 @@ import (
 
 const (
 	requestLife   = 10 * time.Minute // of what was asked, while somebody signs in
+	maxAsked      = 16 << 10         // bytes of it: anybody can ask
 	requestPrefix = "urn:ietf:params:oauth:request_uri:"
 )
 
@@ -140,6 +141,8 @@ func (a *Asked) read(client Client, q url.Values, jkt string) (err error) {
 		return ErrRequest.At("dpop_jkt").Because("the request was pushed with a proof of another key")
 	case slices.Contains(a.Prompt, "none") && len(a.Prompt) > 1:
 		return ErrRequest.At("prompt").Because("none stands alone")
+	case len(keptOf(q).Encode()) > maxAsked:
+		return ErrRequest.Because("its parameters are longer than %d bytes", maxAsked)
 	case len(a.nonce) > 512 || len(a.State) > 2048:
 		return ErrRequest.Because("nonce or state is too long")
 	}
@@ -333,19 +336,27 @@ func (g *OAuth) Push(ctx context.Context, r Request) (PushResponse, error) {
 	return PushResponse{RequestURI: uri, ExpiresIn: int(requestLife.Seconds()), Nonce: checked.Nonce}, err
 }
 
-// secretParameters never are part of what is asked.
-var secretParameters = []string{"client_secret", "client_assertion", "client_assertion_type"}
+// askedParameters are those of a request that are kept: what nobody reads takes no room,
+// and secrets are none of it.
+var askedParameters = []string{
+	"client_id", "response_type", "response_mode", "redirect_uri", "scope", "resource", "state", "nonce", "code_challenge",
+	"code_challenge_method", "dpop_jkt", "prompt", "max_age", "acr_values", "ui_locales",
+}
 
-func (g *OAuth) keepRequest(ctx context.Context, client Client, q url.Values, jkt string) (uri string, err error) {
+func keptOf(q url.Values) url.Values {
 	parameters := url.Values{}
-	for name, v := range q {
-		if !slices.Contains(secretParameters, name) {
+	for _, name := range askedParameters {
+		if v, ok := q[name]; ok {
 			parameters[name] = v
 		}
 	}
+	return parameters
+}
+
+func (g *OAuth) keepRequest(ctx context.Context, client Client, q url.Values, jkt string) (uri string, err error) {
 	value, hash := seal.NewSecret("")
 	at := g.now()
-	r := kept{client: client.ID, parameters: parameters, jkt: jkt, created: at, expires: at.Add(requestLife)}
+	r := kept{client: client.ID, parameters: keptOf(q), jkt: jkt, created: at, expires: at.Add(requestLife)}
 	err = g.db.Update(ctx, func(tx *db.Tx) error { return insertRequest(ctx, tx, hash, r) })
 	return requestPrefix + value, err
 }

@@ -10,11 +10,25 @@ import (
 // endedTopic is published when tokens end in another way than by /revoke.
 const endedTopic = "token.ended"
 
-// CloseUser ends all tokens that a user let apps have, in the caller's transaction.
+// CloseUser ends all tokens that a user let apps have, and what could still be exchanged
+// for some, in the caller's transaction. Codes and devices come before families: an
+// exchange under way is waited for, and its family then found.
 func (c *Codes) CloseUser(ctx context.Context, tx *db.Tx, user string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE authority_families SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL`, c.now(), user)
+	at := c.now()
+	for _, end := range []struct {
+		query string
+		args  []any
+	}{
+		{`UPDATE oauth_codes SET expires_at = $1 WHERE user_id = $2 AND used_at IS NULL AND expires_at > $1`, []any{at, user}},
+		{`UPDATE oauth_devices SET state = 'denied' WHERE user_id = $1 AND state = 'approved'`, []any{user}},
+		{`UPDATE authority_families SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL`, []any{at, user}},
+	} {
+		if _, err := tx.ExecContext(ctx, end.query, end.args...); err != nil {
+			return err
+		}
+	}
 	tx.AfterCommit(func() { c.authority.bus.Publish(endedTopic) })
-	return err
+	return nil
 }
 
 // closeSession ends the tokens that came of a session, except those that a user let

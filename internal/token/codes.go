@@ -265,7 +265,7 @@ func (c *Codes) noteReplay(ctx context.Context, tx *db.Tx, hash []byte, by Clien
 	if errors.Is(err, errNoCode) {
 		return nil
 	}
-	if err != nil {
+	if err != nil || row.kind != handoff || row.used.IsZero() {
 		return err
 	}
 	detail := row.detail()

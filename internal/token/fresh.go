@@ -20,6 +20,7 @@ var ErrStale = fault.New(fault.Unauthorized, "this needs a newer or stronger sig
 
 const (
 	freshAuth = ticket.FreshFor // how old a sign-in may be, unless the caller says
+	maxACR    = 1024            // bytes of acr_values
 	maxFresh  = 366 * 24 * 3600 // bounds max_age, in seconds
 )
 
@@ -40,7 +41,14 @@ type wanted struct {
 }
 
 func readWanted(form url.Values) (wanted, error) {
+	if err := checkForm(form); err != nil {
+		return wanted{}, err
+	}
 	w := wanted{maxAge: freshAuth, acr: strings.Fields(form.Get("acr_values"))}
+	// They come back in a header.
+	if len(form.Get("acr_values")) > maxACR || slices.ContainsFunc(w.acr, func(s string) bool { return strings.ContainsFunc(s, notURI) }) {
+		return w, ErrRequest.At("acr_values").Because("want names of up to %d bytes together", maxACR)
+	}
 	if s := form.Get("max_age"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 || n > maxFresh {

@@ -26,6 +26,9 @@ func (g *OAuth) authorizationCode(ctx context.Context, x exchange) (Response, er
 	if err != nil {
 		return Response{}, err
 	}
+	if c.scopes, c.audiences, err = x.client.within(c.scopes, c.audiences); err != nil {
+		return Response{}, err
+	}
 	checked, err := g.senders.Check(ctx, x.sent, x.client, c.audiences)
 	if err != nil {
 		return Response{}, err

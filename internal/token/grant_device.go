@@ -134,6 +134,9 @@ func (g *OAuth) device(ctx context.Context, x exchange) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
+	if d.scopes, d.audiences, err = x.client.within(d.scopes, d.audiences); err != nil {
+		return Response{}, err
+	}
 	checked, err := g.senders.Check(ctx, x.sent, x.client, d.audiences)
 	if err != nil {
 		return Response{}, err

@@ -24,10 +24,9 @@ func (g *OAuth) refresh(ctx context.Context, x exchange) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	// What the client may have no more, an old authorization does not give it.
-	allowed, reach := common(f.scopes, x.client.Scopes), common(f.audiences, x.client.audiences())
-	if len(reach) == 0 {
-		return Response{}, ErrTarget.At("resource")
+	allowed, reach, err := x.client.within(f.scopes, f.audiences)
+	if err != nil {
+		return Response{}, err
 	}
 	scopes, err := scopesOf(x.form, allowed, allowed)
 	if err != nil {
@@ -69,6 +68,15 @@ func (g *OAuth) refresh(ctx context.Context, x exchange) (Response, error) {
 		m.refresh.scopes, m.refresh.audiences, m.refresh.confirm = f.scopes, f.audiences, row.confirm
 	}
 	return m.response, g.keepRefresh(ctx, row, f, m)
+}
+
+// within returns what an authorization still gives a client: what the client may have no
+// more, an old one does not give it.
+func (c Client) within(scopes, audiences []string) (allowed, reach []string, err error) {
+	if reach = common(audiences, c.audiences()); len(reach) == 0 {
+		return nil, nil, ErrTarget.At("resource")
+	}
+	return common(scopes, c.Scopes), reach, nil
 }
 
 // common returns what stands in both lists, in the order of the first.

@@ -49,12 +49,12 @@ func (g *OAuth) unkept(ctx context.Context, value string) (seen, error) {
 	if err != nil {
 		return seen{}, err
 	}
+	_, err = g.clients.acting(ctx, c.Client) // else what is kept of it was not found either
 	switch {
+	case err != nil:
 	case c.Session != "":
 		_, err = g.people.BySession(ctx, c.Subject, c.Session)
-	case g.forgetful && c.Subject == c.Client:
-		_, err = g.clients.acting(ctx, c.Client)
-	default:
+	case !g.forgetful || c.Subject != c.Client:
 		return seen{}, ErrToken.Because("it is not known")
 	}
 	if k := fault.KindOf(err); err != nil && (k == fault.Unauthorized || k == fault.NotFound) {

@@ -1,0 +1,124 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/internal/audit"
+	"signet/internal/db"
+	"signet/internal/db/dbtest"
+	"signet/internal/token"
+)
+
+func TestDisabledClientsTokensOfPeopleAreDeadToo(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	n, k := h.nodes[0], h.holder()
+	id, secret := h.client(nil)
+	a := n.call(t, "/token", id, secret, exchange(h.authorize(id)), "DPoP", k.proof("/token", nil))
+	a.wants(t, "token", 200, "")
+	ask := func() answer {
+		value := a.text("access_token")
+		return n.call(t, "/userinfo", "", "", form(), "Authorization", "DPoP "+value, "DPoP", k.proof("/userinfo", map[string]any{"ath": ath(value)}))
+	}
+	ask().wants(t, "before", 200, "")
+	if err := h.clients.Disable(member(t.Context(), "acme", "oauth:clients"), id); err != nil {
+		t.Fatal(err)
+	}
+	h.advance(2 * time.Second)
+	ask().wants(t, "after", 401, "invalid_token")
+}
+
+func TestDeviceThatWasLetInGetsNothingOnceAllEndsForItsUser(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		h := newHouse(t, d, houseOptions{})
+		n := h.nodes[0]
+		id, secret := h.client(nil)
+		a := n.call(t, "/device_authorization", id, secret, form("scope", "openid mail:send"))
+		if err := n.SettleDevice(t.Context(), a.text("user_code"), h.people["ses_alice"], true); err != nil {
+			t.Fatal(err)
+		}
+		h.tx(func(ctx context.Context, tx *db.Tx) error { return h.codes.CloseUser(ctx, tx, "usr_alice") })
+		n.call(t, "/token", id, secret, form("grant_type", token.GrantDevice, "device_code", a.text("device_code"))).wants(t, "poll", 400, "access_denied")
+	})
+}
+
+func TestWhatClientMayHaveNoMoreIsNotInWhatItWasLetHaveAMomentAgo(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	n := h.nodes[0]
+	id, secret := h.client(nil)
+	code := h.authorize(id)
+	a := n.call(t, "/device_authorization", id, secret, form("scope", "openid mail:send"))
+	if err := n.SettleDevice(t.Context(), a.text("user_code"), h.people["ses_alice"], true); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := h.clients.Update(member(t.Context(), "acme", "oauth:clients", "mail:send"), id, func(c *token.Client) {
+		c.Scopes = []string{"openid"}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]url.Values{
+		"code": exchange(code), "device": form("grant_type", token.GrantDevice, "device_code", a.text("device_code")),
+	} {
+		got := n.call(t, "/token", id, secret, f)
+		got.wants(t, name, 200, "")
+		if got.text("scope") != "openid" {
+			t.Errorf("%s: got scope %q, want openid", name, got.text("scope"))
+		}
+	}
+}
+
+func TestCodeOfAnotherKindIsNoReplayInTheLog(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, _ := h.client(nil)
+	code := h.authorize(id)
+	c, err := h.clients.Get(member(t.Context(), "acme", "oauth:clients"), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.codes.Redeem(t.Context(), c, code, verifier); !errors.Is(err, token.ErrGrant) {
+		t.Errorf("got %v", err)
+	}
+	if slices.ContainsFunc(h.events, func(e audit.Event) bool { return e.Action == "oauth_code.replay" }) {
+		t.Error("the log says that it was used before")
+	}
+}
+
+func TestRequestOfNobodyKeepsLittle(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, _ := h.client(func(n *token.NewClient) { n.Auth = token.AuthNone })
+	n := h.nodes[0]
+	f := form("client_id", id, "response_type", "code", "redirect_uri", "https://app.example.org/cb", "code_challenge", challenge,
+		"code_challenge_method", "S256", "junk", strings.Repeat("a", 900_000))
+	n.call(t, "/par", "", "", f)
+	f.Del("junk")
+	f.Set("ui_locales", strings.Repeat("a ", 450_000))
+	n.call(t, "/par", "", "", f)
+	var size int
+	if err := h.d.SQL().QueryRowContext(t.Context(), `SELECT COALESCE(SUM(LENGTH(parameters)), 0) FROM oauth_requests`).Scan(&size); err != nil {
+		t.Fatal(err)
+	}
+	if size > 32<<10 {
+		t.Errorf("got %d bytes", size)
+	}
+}
+
+func TestChallengeSaysNothingButWhatItMeans(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, secret := h.client(nil)
+	n := h.nodes[0]
+	a := n.call(t, "/token", id, secret, exchange(h.authorize(id)))
+	for name, f := range map[string]url.Values{
+		"quote":    form("acr_values", `x",realm="evil`),
+		"control":  form("acr_values", "x\x01"),
+		"long":     form("acr_values", strings.Repeat("a", 100_000)),
+		"twice":    {"max_age": {"0", "900"}},
+		"no UTF-8": form("acr_values", "\xff"),
+	} {
+		n.call(t, "/fresh-auth", "", "", f, "Authorization", "Bearer "+a.text("access_token")).wants(t, name, 400, "invalid_request")
+	}
+}
