@@ -39,6 +39,7 @@ type Guard struct {
 	issuer, audience string
 	origin           string // of this app; empty where tokens bound to a key cannot be checked
 	senderOnly       bool
+	accounts         []string // whose tokens are taken; nil: all
 	policy           dpop.Policy
 	keys             *keys
 	nonces           *dpop.Nonces // nil where none are demanded
@@ -56,6 +57,11 @@ type Option func(*Guard)
 func Origin(address string) Option {
 	return func(g *Guard) { g.origin = strings.TrimSuffix(address, "/") }
 }
+
+// Accounts refuses tokens of who acts in another account (tenant) than these. The audience
+// is no bound of tenants: clients of every account may ask for tokens for it. So an app that
+// is not for all of them names those it is for, or holds [Claims].Account to its own data.
+func Accounts(ids ...string) Option { return func(g *Guard) { g.accounts = ids } }
 
 // Keys says where the server's keys are, if not at the issuer's /jwks.
 func Keys(address string) Option { return func(g *Guard) { g.keys.url = address } }

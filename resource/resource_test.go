@@ -46,6 +46,16 @@ func TestGoodTokensComeInWithWhatTheySay(t *testing.T) {
 	}
 }
 
+func TestTokensOfOtherAccountsDoNotComeInWhereAccountsAreNamed(t *testing.T) {
+	i := newIssuer(t)
+	g := i.guard(t, resource.Accounts("acme", "zoo"))
+	for account, want := range map[any]string{"acme": "ok", "zoo": "ok", "evil": "invalid_token", nil: "invalid_token"} {
+		if got := code(t, get(t, g, nil, "Authorization", "Bearer "+i.token(t, "account", account))); got != want {
+			t.Errorf("%v: got %s, want %s", account, got, want)
+		}
+	}
+}
+
 func TestTokensOfOthersDoNotComeIn(t *testing.T) {
 	i := newIssuer(t)
 	g := i.guard(t)

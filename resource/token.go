@@ -64,7 +64,13 @@ func (g *Guard) Access(ctx context.Context, token string) (Claims, error) {
 	if err := r.Err(); err != nil {
 		return Claims{}, badToken(err)
 	}
-	return c, g.judge(c, g.audience, notBefore)
+	if err := g.judge(c, g.audience, notBefore); err != nil {
+		return c, err
+	}
+	if g.accounts != nil && !slices.Contains(g.accounts, c.Account) {
+		return c, invalidToken("account: it is another one")
+	}
+	return c, nil
 }
 
 // Logout is what a logout token says has ended.

@@ -122,3 +122,55 @@ func TestChallengeSaysNothingButWhatItMeans(t *testing.T) {
 		n.call(t, "/fresh-auth", "", "", f, "Authorization", "Bearer "+a.text("access_token")).wants(t, name, 400, "invalid_request")
 	}
 }
+
+func TestNobodyTakesTheIDOfAnotherAccountsClientForAnAudience(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	victim, _ := h.client(nil)
+	other := member(t.Context(), "other", "oauth:clients")
+	if _, _, err := h.clients.Create(other, token.NewClient{Name: "Thief", Audiences: []string{victim}}); !errors.Is(err, token.ErrAudience) {
+		t.Errorf("created: got %v", err)
+	}
+	c, _, err := h.clients.Create(other, token.NewClient{Name: "Thief", Audiences: []string{api}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := h.clients.Update(other, c.ID, func(c *token.Client) { c.Audiences = []string{api, victim} }); !errors.Is(err, token.ErrAudience) {
+		t.Errorf("changed: got %v", err)
+	}
+	own := member(t.Context(), "acme", "oauth:clients", "mail:send")
+	if _, _, err := h.clients.Create(own, token.NewClient{Name: "Friend", Audiences: []string{victim}}); err != nil {
+		t.Errorf("of the same account: got %v", err)
+	}
+}
+
+func TestOfManyAtOnceOneSettlesADeviceAndOnePollOrGrantWins(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, d *db.DB, o houseOptions) {
+		h := newHouse(t, d, o)
+		id, secret := h.client(nil)
+		n := h.nodes[0]
+		a := n.call(t, "/device_authorization", id, secret, form("scope", "openid mail:send"))
+		if won := h.race(64, func(n *node) bool {
+			return n.SettleDevice(t.Context(), a.text("user_code"), h.people["ses_alice"], true) == nil
+		}); won != 1 {
+			t.Errorf("%d settled it", won)
+		}
+		if won := h.race(64, func(n *node) bool {
+			return n.call(t, "/token", id, secret, form("grant_type", token.GrantDevice, "device_code", a.text("device_code"))).status == 200
+		}); won != 1 {
+			t.Errorf("%d devices are in", won)
+		}
+		q := form("client_id", id, "response_type", "code", "redirect_uri", "https://app.example.org/cb", "scope", "openid",
+			"code_challenge", challenge, "code_challenge_method", "S256")
+		pushed := n.call(t, "/par", id, secret, q)
+		if won := h.race(64, func(n *node) bool {
+			asked, err := n.Resume(t.Context(), id, pushed.text("request_uri"))
+			if err != nil {
+				return false
+			}
+			_, err = n.Grant(t.Context(), asked, "usr_alice", "ses_alice", false)
+			return err == nil
+		}); won != 1 {
+			t.Errorf("%d codes for one request", won)
+		}
+	})
+}

@@ -281,6 +281,9 @@ func (s *Clients) create(ctx context.Context, n NewClient, trial bool) (c Client
 		if err := s.mayScope(ctx, tx, c); err != nil {
 			return err
 		}
+		if err := mayAudience(ctx, tx, c, nil); err != nil {
+			return err
+		}
 		if err := insertClient(ctx, tx, c, hash); err != nil {
 			return err
 		}

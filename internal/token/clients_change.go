@@ -50,6 +50,9 @@ func (s *Clients) replace(ctx context.Context, tx *db.Tx, old, c Client) (change
 	if err := s.mayScope(ctx, tx, c); err != nil {
 		return false, err
 	}
+	if err := mayAudience(ctx, tx, c, old.Audiences); err != nil {
+		return false, err
+	}
 	if err := updateClient(ctx, tx, c); err != nil {
 		return false, err
 	}

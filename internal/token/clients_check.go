@@ -166,6 +166,28 @@ func (s *Clients) mayScope(ctx context.Context, tx *db.Tx, c Client) error {
 	return nil
 }
 
+// mayAudience refuses an audience that is the id of another account's client: with it
+// come tokens that pass for that client's own. Those in had were allowed before.
+func mayAudience(ctx context.Context, tx *db.Tx, c Client, had []string) error {
+	if ticket.From(ctx).Kind == ticket.System {
+		return nil
+	}
+	for _, a := range c.Audiences {
+		if slices.Contains(had, a) {
+			continue
+		}
+		var taken bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM oauth_clients WHERE id = $1 AND account_id <> $2)`, a, c.Account).Scan(&taken)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return ErrAudience.At("audiences").Because("%s is a client of another account", a)
+		}
+	}
+	return nil
+}
+
 func isSystem(ctx context.Context, tx *db.Tx, account string) (system bool, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT kind = 'system' FROM accounts WHERE id = $1`, account).Scan(&system)
 	if errors.Is(err, sql.ErrNoRows) {
