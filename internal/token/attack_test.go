@@ -174,3 +174,28 @@ func TestOfManyAtOnceOneSettlesADeviceAndOnePollOrGrantWins(t *testing.T) {
 		}
 	})
 }
+
+func TestReplaysByAnybodyDoNotFloodTheLog(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, _ := h.client(func(n *token.NewClient) { n.Auth = token.AuthNone })
+	n := h.nodes[0]
+	f := form("client_id", id, "response_type", "code", "redirect_uri", "https://app.example.org/cb", "code_challenge", challenge, "code_challenge_method", "S256")
+	proof := h.holder().proof("/par", nil)
+	n.call(t, "/par", "", "", f, "DPoP", proof).wants(t, "first", 201, "")
+	h.freeze()
+	for range 50 {
+		n.call(t, "/par", "", "", f, "DPoP", proof).wants(t, "again", 401, "invalid_dpop_proof")
+	}
+	written := 0
+	for _, e := range h.events {
+		if e.Action == "authority.dpop.replay" {
+			written++
+		}
+	}
+	if written != 1 {
+		t.Errorf("got %d entries within a second, want 1", written)
+	}
+	if got := n.count(t, "authority_dpop_requests_total", "replay"); got != 50 {
+		t.Errorf("got %v counted, want 50", got)
+	}
+}

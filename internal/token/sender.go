@@ -94,12 +94,16 @@ type Senders struct {
 	audit   Auditor
 	metrics *Metrics
 	nonces  *dpop.Nonces
+	replays *recent[string, struct{}] // that were written down, by quota
 	o       SenderOptions
 }
 
 // NewSenders returns the senders of the clients' tokens.
 func NewSenders(d *db.DB, c *Clients, used Proofs, a Auditor, m *Metrics, o SenderOptions) *Senders {
-	return &Senders{db: d, clients: c, once: used, audit: a, metrics: m, nonces: dpop.NewNonces(o.NonceKey, o.NonceTTL), o: o}
+	return &Senders{
+		db: d, clients: c, once: used, audit: a, metrics: m, nonces: dpop.NewNonces(o.NonceKey, o.NonceTTL),
+		replays: newRecent[string, struct{}](o.Now), o: o,
+	}
 }
 
 // Algorithms are those that may sign a proof; none where proofs are not taken.
@@ -430,14 +434,17 @@ func (s *Senders) withNonce(err error, nonce string) error {
 	return web.WithHeader(err, "DPoP-Nonce", nonce)
 }
 
-// noteReplay writes down that somebody sent a proof again.
+// noteReplay writes down that somebody sent a proof again. All are counted; the audit
+// log has one a second of whoever shares a quota, since of a public client anybody is.
 func (s *Senders) noteReplay(ctx context.Context, c *Checked) {
 	s.note(ctx, c, resultReplay)
 	s.metrics.nonceReplayed(s.o.SingleUse && c.epoch != 0)
-	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		return s.audit.Record(ctx, tx, audit.Event{
-			Action: "authority.dpop.replay", Target: c.client.ID, Account: c.client.Account, Outcome: audit.Refused,
-			Reason: "a DPoP proof that was used came again", Detail: map[string]any{"jkt": c.proof.JKT, "htu": c.proof.HTU},
+	_, err := s.replays.get(c.quota(), func() (struct{}, error) {
+		return struct{}{}, s.db.Update(ctx, func(tx *db.Tx) error {
+			return s.audit.Record(ctx, tx, audit.Event{
+				Action: "authority.dpop.replay", Target: c.client.ID, Account: c.client.Account, Outcome: audit.Refused,
+				Reason: "a DPoP proof that was used came again", Detail: map[string]any{"jkt": c.proof.JKT, "htu": c.proof.HTU},
+			})
 		})
 	})
 	if err != nil {
