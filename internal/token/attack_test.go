@@ -12,6 +12,7 @@ import (
 	"signet/internal/audit"
 	"signet/internal/db"
 	"signet/internal/db/dbtest"
+	"signet/internal/once"
 	"signet/internal/token"
 )
 
@@ -198,4 +199,83 @@ func TestReplaysByAnybodyDoNotFloodTheLog(t *testing.T) {
 	if got := n.count(t, "authority_dpop_requests_total", "replay"); got != 50 {
 		t.Errorf("got %v counted, want 50", got)
 	}
+}
+
+func TestConsentToAPublicAppOnALoopbackAddressIsForOneTime(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	g := h.nodes[0].OAuth
+	for name, c := range map[string]struct {
+		auth     token.AuthMethod
+		redirect string
+		want     bool
+	}{
+		"public, loopback":       {token.AuthNone, "http://127.0.0.1/cb", false},
+		"public, https":          {token.AuthNone, "https://app.example.org/cb", true},
+		"confidential, loopback": {token.AuthBasic, "http://127.0.0.1/cb", true},
+	} {
+		id, _ := h.client(func(n *token.NewClient) {
+			n.Auth, n.Redirects, n.Consent = c.auth, []string{c.redirect}, token.ConsentAsk
+		})
+		q := form("client_id", id, "response_type", "code", "redirect_uri", c.redirect, "scope", "openid",
+			"code_challenge", challenge, "code_challenge_method", "S256")
+		a, err := g.Begin(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Grant(t.Context(), a, "usr_alice", "ses_alice", true); err != nil {
+			t.Fatal(err)
+		}
+		if a, err = g.Begin(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := g.Agreed(t.Context(), a, "usr_alice"); err != nil || got != c.want {
+			t.Errorf("%s: got %t, %v, want %t", name, got, err, c.want)
+		}
+	}
+}
+
+// meddler is a store of used proofs that lets something happen before each.
+type meddler struct {
+	once.Store
+
+	before func()
+}
+
+func (m meddler) Take(ctx context.Context, e once.Entry) (once.Answer, error) {
+	m.before()
+	return m.Store.Take(ctx, e)
+}
+
+func TestWhatEndsDuringAnExchangeGivesNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		meanwhile := func() {}
+		h := newHouse(t, d, houseOptions{store: func(testing.TB, *db.DB) once.Store {
+			return meddler{once.NewMemory(), func() { meanwhile() }}
+		}})
+		n, k := h.nodes[0], h.holder()
+		for name, end := range map[string]func(id string){
+			"all of the user": func(string) {
+				h.tx(func(ctx context.Context, tx *db.Tx) error { return h.codes.CloseUser(ctx, tx, "usr_alice") })
+			},
+			"the app": func(id string) {
+				if err := n.RemoveApp(t.Context(), "usr_alice", id); err != nil {
+					t.Error(err)
+				}
+			},
+		} {
+			id, secret := h.client(nil)
+			code := h.authorize(id, "scope", "openid offline_access")
+			meanwhile = func() { end(id) }
+			n.call(t, "/token", id, secret, exchange(code), "DPoP", k.proof("/token", nil)).wants(t, name+": code", 400, "invalid_grant")
+			meanwhile = func() {}
+			a := n.call(t, "/device_authorization", id, secret, form("scope", "openid mail:send"))
+			if err := n.SettleDevice(t.Context(), a.text("user_code"), h.people["ses_alice"], true); err != nil {
+				t.Fatal(err)
+			}
+			meanwhile = func() { end(id) }
+			n.call(t, "/token", id, secret, form("grant_type", token.GrantDevice, "device_code", a.text("device_code")), "DPoP", k.proof("/token", nil)).
+				wants(t, name+": device", 400, "invalid_grant")
+			meanwhile = func() {}
+		}
+	})
 }

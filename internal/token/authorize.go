@@ -218,7 +218,9 @@ func (g *OAuth) useUp(ctx context.Context, uri string) error {
 // Agreed reports whether a user need not be asked: the client is the operator's own, or
 // they agreed to as much before.
 func (g *OAuth) Agreed(ctx context.Context, a Asked, user string) (bool, error) {
-	if slices.Contains(a.Prompt, "consent") {
+	// Anything on the device can listen on a loopback address and say that it is this app:
+	// that somebody agreed to it before says nothing of this one (RFC 8252, section 8.6).
+	if slices.Contains(a.Prompt, "consent") || a.Client.Public() && isPlain(a.Redirect) {
 		return false, nil
 	}
 	if a.Client.Consent == ConsentNever {

@@ -126,7 +126,8 @@ func (g *OAuth) keepCode(ctx context.Context, x exchange, hash []byte, c code, m
 	var again bool
 	err := g.db.Update(ctx, func(tx *db.Tx) error {
 		again = false
-		_, err := useCode(ctx, tx, hash, authorizationKind, g.now())
+		now := g.now()
+		used, err := useCode(ctx, tx, hash, authorizationKind, now)
 		if errors.Is(err, errNoCode) {
 			again = true
 			return nil
@@ -134,7 +135,9 @@ func (g *OAuth) keepCode(ctx context.Context, x exchange, hash []byte, c code, m
 		if err != nil {
 			return err
 		}
-		now := g.now()
+		if !now.Before(used.expires) { // all ended for the user since it was looked at
+			return ErrGrant
+		}
 		f := family{
 			id: c.family, client: c.client, account: c.account, user: c.user, session: c.session,
 			offline: slices.Contains(c.scopes, "offline_access"), audiences: c.audiences, scopes: c.scopes,
