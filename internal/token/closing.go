@@ -31,10 +31,16 @@ func (c *Codes) CloseUser(ctx context.Context, tx *db.Tx, user string) error {
 	return nil
 }
 
-// closeSession ends the tokens that came of a session, except those that a user let
-// outlive it (scope offline_access).
+// closeSession ends the tokens that came of a session, and what could still be exchanged
+// for some, except those that a user let outlive it (scope offline_access).
 func closeSession(ctx context.Context, tx *db.Tx, session string, at time.Time) error {
-	_, err := tx.ExecContext(ctx, `
-		UPDATE authority_families SET revoked_at = $1 WHERE session_id = $2 AND offline = 0 AND revoked_at IS NULL`, at, session)
-	return err
+	for _, query := range []string{
+		`UPDATE oauth_codes SET expires_at = $1 WHERE session_id = $2 AND used_at IS NULL AND expires_at > $1`,
+		`UPDATE authority_families SET revoked_at = $1 WHERE session_id = $2 AND offline = 0 AND revoked_at IS NULL`,
+	} {
+		if _, err := tx.ExecContext(ctx, query, at, session); err != nil {
+			return err
+		}
+	}
+	return nil
 }

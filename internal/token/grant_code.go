@@ -101,17 +101,20 @@ func (g *OAuth) findCode(ctx context.Context, x exchange, hash []byte) (c code, 
 // codeCameAgain ends what a code has given. A client that does not own the code cannot
 // cause that: it is refused alone.
 func (g *OAuth) codeCameAgain(ctx context.Context, c code, by Client) error {
-	err := g.db.Update(ctx, func(tx *db.Tx) error {
-		if c.client == by.ID {
-			if err := g.revokeFamily(ctx, tx, c.family, g.now()); err != nil {
-				return err
+	// Whoever has it can do so again and again: it is written down once a second.
+	_, err := g.replays.get(c.family+"\n"+by.ID, func() (struct{}, error) {
+		return struct{}{}, g.db.Update(ctx, func(tx *db.Tx) error {
+			if c.client == by.ID {
+				if err := g.revokeFamily(ctx, tx, c.family, g.now()); err != nil {
+					return err
+				}
 			}
-		}
-		detail := c.detail()
-		detail["presented_by"] = by.ID
-		return g.audit.Record(ctx, tx, audit.Event{
-			Action: "oauth_code.replay", Target: c.client, Account: c.account, Outcome: audit.Refused,
-			Reason: "a code that was used came again", Detail: detail,
+			detail := c.detail()
+			detail["presented_by"] = by.ID
+			return g.audit.Record(ctx, tx, audit.Event{
+				Action: "oauth_code.replay", Target: c.client, Account: c.account, Outcome: audit.Refused,
+				Reason: "a code that was used came again", Detail: detail,
+			})
 		})
 	})
 	if err != nil {

@@ -76,6 +76,7 @@ type OAuth struct {
 	metrics    *Metrics
 	successors [32]byte
 	forgetful  bool
+	replays    *recent[string, struct{}] // of codes, that were written down
 	writer     *writer
 	tokens     *recent[[sha256.Size]byte, seen] // that were looked at
 	now        func() time.Time
@@ -85,7 +86,7 @@ type OAuth struct {
 func NewOAuth(d *db.DB, a *Authority, c *Clients, o OAuthOptions) *OAuth {
 	now := func() time.Time { return db.Now(o.Now()) }
 	return &OAuth{
-		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors, forgetful: o.Forgetful, writer: &writer{db: d},
+		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors, forgetful: o.Forgetful, writer: &writer{db: d}, replays: newRecent[string, struct{}](now),
 		tokens: newRecent[[sha256.Size]byte, seen](now), now: now,
 	}
 }

@@ -347,9 +347,11 @@ func TestRefreshEndsWithTheSessionUnlessItWasLetOutliveIt(t *testing.T) {
 		n := h.nodes[0]
 		online := n.call(t, "/token", id, secret, exchange(h.authorize(id)))
 		offline := n.call(t, "/token", id, secret, exchange(h.authorize(id, "scope", "offline_access mail:send")))
+		open := exchange(h.authorize(id, "scope", "offline_access mail:send"))
 		h.tx(func(ctx context.Context, tx *db.Tx) error {
 			return h.codes.SessionsEnded(ctx, tx, []string{"ses_alice"})
 		})
+		n.call(t, "/token", id, secret, open).wants(t, "a code of before", 400, "invalid_grant") // though alice is signed in for ever here
 		for name, c := range map[string]struct {
 			of     answer
 			active bool

@@ -19,8 +19,8 @@ type seen struct {
 }
 
 // look returns what a token says, whatever its kind and audience, where it is good now:
-// kept, not expired, and neither it nor its family, client, session or user had ended a
-// second ago. Every fault is ErrToken.
+// kept, not expired, and neither it nor its family, client, session or user had ended two
+// seconds ago. Every fault is ErrToken.
 //
 // A token is found by its hash, so that its signature need not be verified: nobody else
 // knows a text that has it.

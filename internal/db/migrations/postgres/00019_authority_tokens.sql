@@ -60,6 +60,8 @@ ALTER TABLE oauth_codes ADD COLUMN acr TEXT NOT NULL DEFAULT '';
 ALTER TABLE oauth_codes ADD COLUMN jkt TEXT NOT NULL DEFAULT '';
 ALTER TABLE oauth_codes ADD COLUMN family TEXT NOT NULL DEFAULT '';
 
+CREATE INDEX oauth_codes_session ON oauth_codes (session_id) WHERE used_at IS NULL;
+
 -- What a user let an app have, so that it is not asked again.
 CREATE TABLE oauth_consents (
     user_id    TEXT NOT NULL,
