@@ -72,14 +72,12 @@ func (a *App) seedOAuth(ctx context.Context) (o DevOAuth, err error) {
 }
 
 // moveOAuth has the clients of an earlier start follow the origin, which has the port.
+// The file of the first start does not say where the last one was, so it always sets it.
 func (a *App) moveOAuth(ctx context.Context, o *DevOAuth) error {
-	if o.Issuer == a.Config.Server.Origin {
-		return nil
-	}
 	o.Issuer = a.Config.Server.Origin
 	for _, id := range []string{o.ClientID, o.DPoPClientID, o.PublicClientID} {
 		_, _, err := a.Clients.Update(a.AsOperator(ctx), id, func(c *token.Client) { c.Audiences = []string{o.Issuer} })
-		if err != nil {
+		if err != nil && !errors.Is(err, token.ErrNoClient) { // one that somebody deleted stays so
 			return err
 		}
 	}

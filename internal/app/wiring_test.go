@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +42,28 @@ func TestDisablingAUserRevokesTheirMailKeys(t *testing.T) {
 	}
 	if k, _ := a.Keys.Find(id); k.Revoked.IsZero() {
 		t.Error("the key is live")
+	}
+}
+
+func TestSeededClientsFollowTheServerToAnotherPortAndBack(t *testing.T) {
+	a, _, _ := seeded(t)
+	op := a.AsOperator(t.Context())
+	first := a.Config.Server.Origin
+	if err := a.Clients.Disable(op, "dev-public"); err != nil { // starts go on without it
+		t.Fatal(err)
+	}
+	for _, origin := range []string{"http://localhost:2", first} {
+		a.Config.Server.Origin = origin
+		if _, err := a.Seed(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c, err := a.Clients.Get(op, "dev")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{origin}; !slices.Equal(c.Audiences, want) {
+			t.Errorf("audiences: got %v, want %v", c.Audiences, want)
+		}
 	}
 }
 
