@@ -59,7 +59,7 @@ func CheckDependencies(ctx context.Context, cfg config.Config) []Finding {
 		all = append(all, found("redis", err, "see redis.url; Redis must run with maxmemory-policy noeviction"))
 	}
 	if cfg.Server.TLSCertFile != "" {
-		_, err := tlsConfig(cfg.Server.TLSCertFile, cfg.Server.TLSKeyFile)
+		_, err := tlsConfig("server.tlsCertFile", cfg.Server.TLSCertFile, cfg.Server.TLSKeyFile)
 		all = append(all, found("TLS certificate", err, "see server.tlsCertFile and server.tlsKeyFile"))
 	}
 	if server := cfg.Account.Mail.Server; server != "" {

@@ -23,11 +23,11 @@ type loaded struct {
 	asked   time.Time
 }
 
-// tlsConfig returns the TLS configuration of a listener.
-func tlsConfig(certFile, keyFile string) (*tls.Config, error) {
+// tlsConfig returns the TLS configuration of a listener; key is the setting that names its certificate.
+func tlsConfig(key, certFile, keyFile string) (*tls.Config, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile}
 	if _, err := c.load(time.Now()); err != nil {
-		return nil, fmt.Errorf("server.tlsCertFile: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -75,11 +75,15 @@ func (a *App) tlsOf(listener string) (*tls.Config, error) {
 	s := a.Config.Server
 	switch {
 	case listener == "public" && s.TLSCertFile != "":
-		return tlsConfig(s.TLSCertFile, s.TLSKeyFile)
+		return tlsConfig("server.tlsCertFile", s.TLSCertFile, s.TLSKeyFile)
 	case listener != "mtls":
 		return nil, nil
 	}
-	c, err := tlsConfig(cmp.Or(s.MTLS.TLSCertFile, s.TLSCertFile), cmp.Or(s.MTLS.TLSKeyFile, s.TLSKeyFile))
+	key := "server.tlsCertFile"
+	if s.MTLS.TLSCertFile != "" {
+		key = "server.mtls.tlsCertFile"
+	}
+	c, err := tlsConfig(key, cmp.Or(s.MTLS.TLSCertFile, s.TLSCertFile), cmp.Or(s.MTLS.TLSKeyFile, s.TLSKeyFile))
 	if err != nil {
 		return nil, err
 	}

@@ -218,6 +218,31 @@ login:
 	}
 }
 
+func TestDemandThatNobodyCanMeetIsRefused(t *testing.T) {
+	const of = "security:\n  senderConstraints:\n    "
+	for text, want := range map[string]string{
+		of + "dpop: {enabled: false, requireForTenants: ['*']}\n":                "dpop.enabled: false takes no proofs",
+		of + "mtls: {enabled: false, requireForTenants: ['*']}\n":                "mtls.enabled: false takes no certificates",
+		of + "mtls: {enabled: false, enforceForAudiences: ['https://x']}\n":      "mtls.enabled: false takes no certificates",
+		of + "dpop: {nonce: {store: redis}}\n":                                   "nonce.store: redis needs redis.url",
+		of + "dpop: {nonce: {store: memory}}\nstore: {url: 'postgres://db/s'}\n": "nonce.store: memory is for one instance on SQLite",
+		"plain\n": "signet.yaml:1:1: want a group of keys",
+	} {
+		_, err := config.Load(write(t, text), nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
+		}
+	}
+	for _, text := range []string{
+		of + "dpop: {enabled: false}\n", of + "mtls: {enabled: false}\n", of + "dpop: {nonce: {store: memory}}\n",
+		of + "dpop: {nonce: {store: redis}}\nredis: {url: 'redis://r'}\n",
+	} {
+		if _, err := config.Load(write(t, text), nil); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestProviderThatCannotWorkIsNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"login:\n  github: {clientId: a}\n":                            "login.github.clientId, login.github.clientSecret: want both or neither",

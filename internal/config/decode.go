@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -18,20 +19,21 @@ import (
 type decoder struct {
 	file     string
 	problems []error
+
+	documented bool // signet config docs prints the keys
 }
 
 func decode(file string, text []byte, c *Config) []error {
-	return decodeInto(file, text, reflect.ValueOf(c).Elem())
+	return (&decoder{file: file, documented: true}).decode(text, reflect.ValueOf(c).Elem())
 }
 
-func decodeInto(file string, text []byte, v reflect.Value) []error {
+func (d *decoder) decode(text []byte, v reflect.Value) []error {
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return []error{fmt.Errorf("%s: %s", file, strings.TrimSpace(yaml.FormatError(err, false, false)))}
+		return []error{fmt.Errorf("%s: %s", d.file, strings.TrimSpace(yaml.FormatError(err, false, false)))}
 	}
-	d := decoder{file: file}
 	if len(tree.Docs) > 1 {
-		return []error{fmt.Errorf("%s: one YAML document, please: found %d", file, len(tree.Docs))}
+		return []error{fmt.Errorf("%s: one YAML document, please: found %d", d.file, len(tree.Docs))}
 	}
 	for _, doc := range tree.Docs {
 		if doc.Body != nil {
@@ -43,8 +45,11 @@ func decodeInto(file string, text []byte, v reflect.Value) []error {
 
 func (d *decoder) problem(n ast.Node, path []string, format string, args ...any) {
 	p := n.GetToken().Position
-	d.problems = append(d.problems, fmt.Errorf("%s:%d:%d: %s: %s", d.file, p.Line, p.Column,
-		strings.Join(path, "."), fmt.Sprintf(format, args...)))
+	what := fmt.Sprintf(format, args...)
+	if len(path) > 0 { // else it is the file as a whole
+		what = strings.Join(path, ".") + ": " + what
+	}
+	d.problems = append(d.problems, fmt.Errorf("%s:%d:%d: %s", d.file, p.Line, p.Column, what))
 }
 
 // value sets v to what n says.
@@ -100,7 +105,7 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path []string) {
 		p := under(path, key)
 		f, ok := fieldOf(v, key)
 		if !ok {
-			d.problem(e.Key, p, "no such key%s", didYouMean(v, key))
+			d.problem(e.Key, p, "no such key (%s)", cmp.Or(didYouMean(v, key), d.hint(v)))
 			continue
 		}
 		if shape := f.Tag.Get("shape"); shape != "" {
@@ -195,7 +200,7 @@ func fieldOf(v reflect.Value, key string) (reflect.StructField, bool) {
 }
 
 // didYouMean suggests the key that differs from the given one in case only, or by
-// a letter or two.
+// a letter or two; "" where there is none.
 func didYouMean(v reflect.Value, key string) string {
 	best, least := "", 3
 	for f := range v.Type().Fields() {
@@ -205,9 +210,21 @@ func didYouMean(v reflect.Value, key string) string {
 		}
 	}
 	if best == "" {
-		return " (signet config docs prints every key)"
+		return ""
 	}
-	return " (did you mean " + best + "?)"
+	return "did you mean " + best + "?"
+}
+
+// hint says where the keys are to be found.
+func (d *decoder) hint(v reflect.Value) string {
+	if d.documented {
+		return "signet config docs prints every key"
+	}
+	var names []string
+	for f := range v.Type().Fields() {
+		names = append(names, f.Tag.Get("yaml"))
+	}
+	return "want " + strings.Join(names, ", ")
 }
 
 // distance is Levenshtein's.

@@ -125,6 +125,12 @@ func (s *Security) validate(now time.Time) (problems []error) {
 		problems = append(problems, errors.New(at+"dpop.replayWindow: must be at most 1h"))
 	}
 	problems = append(problems, d.Bypass.validate(now)...)
+	if m := s.SenderConstraints.MTLS; !m.Enabled && len(m.RequireForTenants)+len(m.EnforceForAudiences) > 0 {
+		problems = append(problems, errors.New(at+"mtls.enabled: false takes no certificates, and requireForTenants or enforceForAudiences demands them"))
+	}
+	if !d.Enabled && len(d.RequireForTenants) > 0 {
+		problems = append(problems, errors.New(at+"dpop.enabled: false takes no proofs, and requireForTenants demands them"))
+	}
 	if slices.ContainsFunc(Prefixes(s.SenderConstraints.MTLS.ClientCertificateHeader.TrustedProxies), func(p netip.Prefix) bool { return p.Bits() == 0 }) {
 		problems = append(problems, errors.New(at+"mtls.clientCertificateHeader.trustedProxies: a network of all addresses would let everybody claim any certificate"))
 	}

@@ -9,5 +9,5 @@ import (
 // configuration file is read: what is unknown, stands there twice or has another type is
 // an error that names file, line, column and key, and quotes nothing.
 func Strict(file string, text []byte, into any) error {
-	return errors.Join(decodeInto(file, text, reflect.ValueOf(into).Elem())...)
+	return errors.Join((&decoder{file: file}).decode(text, reflect.ValueOf(into).Elem())...)
 }

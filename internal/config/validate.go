@@ -17,7 +17,19 @@ const maxWindow = time.Hour
 
 // validate checks what no single value shows.
 func (c *Config) validate() []error {
-	return slices.Concat(c.Server.validate(), c.Account.validate(), c.Login.validate(), c.Security.validate(time.Now()), c.Authroute.validate())
+	return slices.Concat(c.Server.validate(), c.Account.validate(), c.Login.validate(), c.Security.validate(time.Now()), c.validateUsed(), c.Authroute.validate())
+}
+
+// validateUsed checks that used proofs are kept where every instance sees them.
+func (c *Config) validateUsed() []error {
+	const key = "security.senderConstraints.dpop.nonce.store: "
+	switch store := c.Security.SenderConstraints.DPoP.Nonce.Store; {
+	case store == "redis" && c.Redis.URL.Reveal() == "":
+		return []error{errors.New(key + "redis needs redis.url")}
+	case store == "memory" && !strings.HasPrefix(c.StoreURL(), "sqlite:"):
+		return []error{errors.New(key + "memory is for one instance on SQLite: take auto")}
+	}
+	return nil
 }
 
 func (s *Server) validate() (problems []error) {
