@@ -23,20 +23,20 @@ type clientCmd struct {
 
 // clientFlags are what a client is created from, and changed by.
 type clientFlags struct {
-	Auth          string   `help:"How it proves itself: client_secret_basic (where it is missing), client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth, or none (a public client)." default:"" enum:",client_secret_basic,client_secret_post,private_key_jwt,tls_client_auth,self_signed_tls_client_auth,none"`
-	Grant         []string `help:"Grant type that it may use: authorization_code, refresh_token, client_credentials, device_code. May be repeated." placeholder:"authorization_code" sep:"none"`
+	Auth          string   `help:"How it proves itself: client_secret_basic (where it is missing), client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth, or none (a public client)." placeholder:"METHOD" default:"" enum:",client_secret_basic,client_secret_post,private_key_jwt,tls_client_auth,self_signed_tls_client_auth,none"`
+	Grant         []string `help:"Grant type that it may use: authorization_code, refresh_token, client_credentials, device_code. May be repeated." placeholder:"GRANT" sep:"none"`
 	Scope         []string `help:"Scope that it may ask for, such as openid, or users:read, which opens what the permission opens. May be repeated." sep:"none"`
 	RedirectURI   []string `help:"URI that sign-ins may return to: https, or http on a loopback host. OAuth compares it exactly, but for the port of a loopback URI that has none; /login takes any address of its origin. May be repeated." name:"redirect-uri" placeholder:"https://app.example.org/callback" sep:"none"`
 	PostLogoutURI []string `help:"URI that may follow the end of a session. May be repeated." name:"post-logout-uri" sep:"none"`
 	LogoutURI     *string  `help:"URI that hears when a session of the app's users ends (OpenID Connect Back-Channel Logout): https, or http on a loopback host, which only development reaches." name:"logout-uri" placeholder:"https://app.example.org/backchannel-logout"`
 	Audience      []string `help:"Resource that the client may have tokens for; the first one is the default. May be repeated." placeholder:"https://api.example.org" sep:"none"`
-	Format        string   `help:"Form of its access tokens: jwt (where it is missing) or opaque." default:"" enum:",jwt,opaque"`
+	Format        string   `help:"Form of its access tokens: jwt (where it is missing) or opaque." placeholder:"FORM" default:"" enum:",jwt,opaque"`
 	JWKS          string   `help:"File with its public keys (JWKS), of private_key_jwt and self_signed_tls_client_auth." name:"jwks" placeholder:"FILE" type:"path" xor:"keys"`
 	JWKSURI       string   `help:"Where its public keys are, instead." name:"jwks-uri" placeholder:"https://app.example.org/jwks.json" xor:"keys"`
 	TLSSubject    string   `help:"Whom its certificate names, of tls_client_auth: dn:, dns:, uri:, ip: or email: and the value." name:"tls-subject" placeholder:"dns:app.example.org"`
-	Consent       string   `help:"Whether people are asked before the app gets what it asks for: ask (where it is missing) or never." default:"" enum:",ask,never"`
-	DPoP          string   `help:"Whether senders of its tokens prove a key: off, optional (where it is missing) or required." name:"dpop" default:"" enum:",off,optional,required"`
-	MTLS          string   `help:"Whether senders of its tokens show a certificate: off, optional (where it is missing) or required." name:"mtls" default:"" enum:",off,optional,required"`
+	Consent       string   `help:"Whether people are asked before the app gets what it asks for: ask (where it is missing) or never." placeholder:"WHETHER" default:"" enum:",ask,never"`
+	DPoP          string   `help:"Whether senders of its tokens prove a key: off, optional (where it is missing) or required." name:"dpop" placeholder:"DEMAND" default:"" enum:",off,optional,required"`
+	MTLS          string   `help:"Whether senders of its tokens show a certificate: off, optional (where it is missing) or required." name:"mtls" placeholder:"DEMAND" default:"" enum:",off,optional,required"`
 }
 
 // change sets what was given. One empty value empties a list.
@@ -144,6 +144,9 @@ func (cmd clientCreateCmd) Run(ctx context.Context, c *console) error {
 		client, secret, err := a.Clients.Create(ctx, newClient(wanted, cmd.Account))
 		if err != nil {
 			return err
+		}
+		if client.Auth == token.AuthNone {
+			return cmd.print(c, map[string]string{"client_id": client.ID}, "client id  %s\n\nIt has no secret: it is a public client.", client.ID)
 		}
 		if secret == "" {
 			return cmd.print(c, map[string]string{"client_id": client.ID},
@@ -361,8 +364,8 @@ type tenantPolicyCmd struct {
 	oneAccount
 	printed
 
-	DPoP string `help:"Whether they prove a key: off, optional or required; off leaves it to each client." name:"dpop" default:"" enum:",off,optional,required"`
-	MTLS string `help:"Whether they show a certificate: off, optional or required; off leaves it to each client." name:"mtls" default:"" enum:",off,optional,required"`
+	DPoP string `help:"Whether they prove a key: off, optional or required; off leaves it to each client." name:"dpop" placeholder:"DEMAND" default:"" enum:",off,optional,required"`
+	MTLS string `help:"Whether they show a certificate: off, optional or required; off leaves it to each client." name:"mtls" placeholder:"DEMAND" default:"" enum:",off,optional,required"`
 }
 
 // Run shows the policy, after it has set what was given.

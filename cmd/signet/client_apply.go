@@ -82,6 +82,9 @@ func (cmd applyCmd) Run(ctx context.Context, c *console) error {
 	if err := config.Strict(cmd.File, text, &w); err != nil {
 		return usageError{err}
 	}
+	if len(w.Clients)+len(w.Tenants) == 0 {
+		return usagef("%s: names neither clients nor tenants", cmd.File)
+	}
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
 		p := applying{clients: a.Clients, dir: filepath.Dir(cmd.File), trial: true}
 		done, err := p.all(ctx, w)
@@ -116,6 +119,9 @@ func (p applying) all(ctx context.Context, w wanted) ([]applied, error) {
 	done := []applied{}
 	seen := map[string]bool{}
 	for i, c := range w.Clients {
+		if c.ID == "" {
+			return nil, usagef("clients[%d]: id: every client in the file needs one, such as shop", i)
+		}
 		if seen[c.ID] {
 			return nil, usageError{fmt.Errorf("clients[%d] %s: the id stands here twice", i, c.ID)}
 		}

@@ -98,7 +98,7 @@ func readReady(path string) (r app.Ready, err error) {
 	if err != nil {
 		return r, usagef("%w (signet dev writes it once it is ready)", err)
 	}
-	if err := json.Unmarshal(b, &r); err != nil {
+	if err := json.Unmarshal(b, &r); err != nil || r.Public == "" {
 		return r, usagef("%s: not a ready file of signet dev", path)
 	}
 	return r, nil

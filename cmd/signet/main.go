@@ -17,6 +17,7 @@ import (
 	"signet/internal/account"
 	"signet/internal/app"
 	"signet/internal/fault"
+	"signet/internal/token"
 )
 
 // Exit statuses, the same for every command.
@@ -122,6 +123,8 @@ func nextStep(err error) string {
 	}{
 		{account.ErrNoUser, "user list"},
 		{account.ErrNoAccount, "account list"},
+		{token.ErrNoTenant, "account list"},
+		{token.ErrNoClient, "client list"},
 		{account.ErrNoRole, "role list"},
 		{account.ErrNoKey, "key list"},
 		{account.ErrNoToken, "user tokens USER"},

@@ -188,9 +188,10 @@ func (cmd devCmd) welcome(c *console, r app.Ready, took time.Duration) {
   public      %s   (people sign in here)
   policy      %s   (Postfix asks here)
   operations  %s/metrics
+  mtls        %s   (apps show a certificate here)
   state       %s
 
-Open this once in a browser, and set up a passkey (the account is %s):
+Open this once in a browser, and set up a passkey for %s:
 
   %s
 
@@ -202,7 +203,7 @@ Try, in another terminal:
   curl '%s/.well-known/authroute-revocations'
   curl %s/ready
 
-`, took.Round(time.Millisecond), r.Public, r.Policy, r.Operations, r.Data, r.User.Email, r.AdminLink,
+`, took.Round(time.Millisecond), r.Public, r.Policy, r.Operations, r.MTLS.URL, r.Data, r.User.Email, r.AdminLink,
 		self, cmd.ReadyFile, self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Public, r.Operations)
 }
 

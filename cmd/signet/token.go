@@ -137,6 +137,9 @@ func (cmd tokenExplainCmd) read(c *console) (string, error) {
 	if len(words) == 2 && (strings.EqualFold(words[0], "Bearer") || strings.EqualFold(words[0], "DPoP")) {
 		words = words[1:]
 	}
+	if len(words) == 0 {
+		return "", usagef("no token came: name the file that has it, or send it to standard input")
+	}
 	if len(words) != 1 {
 		return "", usagef("want one token and nothing else: got %d words", len(words))
 	}

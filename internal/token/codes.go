@@ -30,7 +30,7 @@ const (
 // What codes can refuse. ErrGrant tells nothing more: not whether the code was good
 // once, nor for whom.
 var (
-	ErrGrant     = fault.New(fault.Malformed, "code is unknown, used, expired, not this client's, or the verifier is not its own").Named("invalid-grant")
+	ErrGrant     = fault.New(fault.Malformed, "code or token is unknown, used, expired, ended, not this client's, or the verifier is not its own").Named("invalid-grant")
 	ErrNext      = fault.New(fault.Invalid, "is not at an origin of the client's redirect URIs").At("next")
 	ErrChallenge = fault.New(fault.Invalid, "must be the SHA-256 of a verifier in base64url (S256)").At("challenge")
 )
