@@ -110,8 +110,14 @@ func canListen(ctx context.Context, address string) bool {
 }
 
 // Seed gives the installation its user, credentials and mail keys, or reads those
-// that an earlier start has made, and returns what the ready file tells.
+// that an earlier start has made, and returns what the ready file tells. It returns
+// db.ErrServed, and changes nothing, where another server runs on the store.
 func (a *App) Seed(ctx context.Context) (Ready, error) {
+	release, err := a.DB.Serve()
+	if err != nil {
+		return Ready{}, err
+	}
+	defer release()
 	path := filepath.Join(a.Config.Server.DataDir, "dev.json")
 	r, err := readSeed(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"signet/internal/config"
+	"signet/internal/db"
 	"signet/internal/ticket"
 )
 
@@ -64,6 +66,27 @@ func TestSeededClientsFollowTheServerToAnotherPortAndBack(t *testing.T) {
 		if want := []string{origin}; !slices.Equal(c.Audiences, want) {
 			t.Errorf("audiences: got %v, want %v", c.Audiences, want)
 		}
+	}
+}
+
+func TestSeedLeavesTheStoreOfARunningServerAlone(t *testing.T) {
+	a, _, _ := seeded(t)
+	release, err := a.DB.Serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	want := a.Config.Server.Origin
+	a.Config.Server.Origin = "http://localhost:2"
+	if _, err := a.Seed(t.Context()); !errors.Is(err, db.ErrServed) {
+		t.Errorf("got %v, want ErrServed", err)
+	}
+	c, err := a.Clients.Get(a.AsOperator(t.Context()), "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(c.Audiences, []string{want}) {
+		t.Errorf("audiences: got %v, want %s", c.Audiences, want)
 	}
 }
 
