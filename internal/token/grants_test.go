@@ -55,7 +55,11 @@ func TestTokenEndpointRefusesInTheWordsOfOAuth(t *testing.T) {
 		"no device code":               {id, secret, form("grant_type", token.GrantDevice), 400, "invalid_request"},
 		"device code of nobody":        {id, secret, form("grant_type", token.GrantDevice, "device_code", "x"), 400, "invalid_grant"},
 	} {
-		h.nodes[0].call(t, "/token", c.id, c.secret, c.form).wants(t, name, c.status, c.code)
+		a := h.nodes[0].call(t, "/token", c.id, c.secret, c.form)
+		a.wants(t, name, c.status, c.code)
+		if got := a.header.Get("WWW-Authenticate"); c.status == 401 && got != `Basic realm="signet"` {
+			t.Errorf("%s: challenge: got %q", name, got)
+		}
 	}
 }
 

@@ -54,9 +54,13 @@ func writeOAuth(w http.ResponseWriter, _ *http.Request, p *web.Problem) {
 	if p.Status == http.StatusUnprocessableEntity { // which OAuth does not know
 		p.Status = http.StatusBadRequest
 	}
+	code := errorCode(p)
+	if code == "invalid_client" { // which has no token to send
+		w.Header().Set("WWW-Authenticate", `Basic realm="signet"`)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(oauthError{Error: errorCode(p), Description: describe(p)}) // the client may be gone
+	_ = json.NewEncoder(w).Encode(oauthError{Error: code, Description: describe(p)}) // the client may be gone
 }
 
 // errorCode returns the error code of OAuth for a problem.
