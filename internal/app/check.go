@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,12 +63,28 @@ func CheckDependencies(ctx context.Context, cfg config.Config) []Finding {
 		_, err := tlsConfig("server.tlsCertFile", cfg.Server.TLSCertFile, cfg.Server.TLSKeyFile)
 		all = append(all, found("TLS certificate", err, "see server.tlsCertFile and server.tlsKeyFile"))
 	}
+	if cfg.Server.MTLS.Listen != "" {
+		all = append(all, checkMTLS(cfg.Server))
+	}
 	if server := cfg.Account.Mail.Server; server != "" {
 		o := smtpOptions(cfg)
 		o.Timeout = 5 * time.Second
 		all = append(all, found("mail server", notify.CheckSMTP(ctx, o), "see account.mail: is "+server+" reachable, and are tls, user and password right?"))
 	}
 	return all
+}
+
+// checkMTLS looks into the files of the listener that asks for certificates.
+func checkMTLS(s config.Server) Finding {
+	const what = "certificates of the mTLS listener"
+	if _, err := tlsConfig("server.mtls.tlsCertFile", cmp.Or(s.MTLS.TLSCertFile, s.TLSCertFile), cmp.Or(s.MTLS.TLSKeyFile, s.TLSKeyFile)); err != nil {
+		return found(what, err, "see server.mtls.tlsCertFile and server.mtls.tlsKeyFile")
+	}
+	if s.MTLS.ClientCAs == "" {
+		return found(what, nil, "")
+	}
+	_, err := readCAs(s.MTLS.ClientCAs)
+	return found(what, err, "see server.mtls.clientCAFile")
 }
 
 func checkStore(ctx context.Context, cfg config.Config) Finding {

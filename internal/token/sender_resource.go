@@ -20,20 +20,23 @@ func (s *Senders) atResource(ctx context.Context, sent Sent, b bearer, c Claims,
 	if err := s.matchCertificate(ctx, sent, c, audience); err != nil {
 		return s.challenged(err, b.scheme, "invalid_token")
 	}
+	if err := s.meets(ctx, c); err != nil {
+		return err
+	}
 	switch {
 	case c.Confirm.JKT == "" && b.scheme == "DPoP":
 		return s.challenged(ErrToken.Because("it is not bound to a key: send it as Bearer"), "Bearer", "invalid_token")
 	case c.Confirm.JKT == "":
-		return s.unbound(ctx, c)
+		return nil
 	case b.scheme != "DPoP":
 		return s.challenged(ErrToken.Because("it is bound to a key: send it as DPoP, with a proof"), "DPoP", "invalid_token")
 	}
 	return s.matchProof(ctx, sent, b, c, audience)
 }
 
-// unbound is a token that is bound to no key. Where its client must prove one, it is of
-// the time of a bypass, and good no longer than that.
-func (s *Senders) unbound(ctx context.Context, c Claims) error {
+// meets refuses a token that is not bound to what its client must prove: it is of a time
+// when that was not demanded, or of a bypass, and good no longer than that.
+func (s *Senders) meets(ctx context.Context, c Claims) error {
 	client, err := s.clients.acting(ctx, c.Client)
 	if errors.Is(err, ErrNoClient) {
 		return s.challenged(ErrToken.Because("its client is disabled"), "Bearer", "invalid_token")
@@ -45,8 +48,12 @@ func (s *Senders) unbound(ctx context.Context, c Claims) error {
 	if err != nil {
 		return err
 	}
-	if need.DPoP == Required && !s.o.Bypass.on(s.o.Now()) {
+	switch {
+	case need.DPoP == Required && c.Confirm.JKT == "" && !s.o.Bypass.on(s.o.Now()):
 		return s.challenged(ErrToken.Because("it is bound to no key, and must be"), "DPoP", "invalid_token")
+	case need.MTLS == Required && c.Confirm.X5T == "":
+		s.noteCertificate(ctx, missingCertificate, c.Client, "")
+		return s.challenged(ErrToken.Because("it is bound to no certificate, and must be"), tokenType(c.Confirm), "invalid_token")
 	}
 	return nil
 }

@@ -451,6 +451,16 @@ func TestTenantsAndTheConfigurationMayDemandAKey(t *testing.T) {
 	h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials")).wants(t, "by the tenant", 400, "invalid_dpop_proof")
 	h.nodes[0].call(t, "/userinfo", "", "", form(), "Authorization", "Bearer "+before.text("access_token")).
 		wants(t, "a token of before", 401, "invalid_token")
+
+	h = newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, secret = h.client(nil)
+	k := h.holder()
+	bound := h.nodes[0].call(t, "/token", id, secret, exchange(h.authorize(id)), "DPoP", k.proof("/token", nil)).text("access_token")
+	if err := h.clients.SetTenantPolicy(member(t.Context(), "acme", "oauth:clients"), "", token.Policy{DPoP: token.Off, MTLS: token.Required}); err != nil {
+		t.Fatal(err)
+	}
+	h.nodes[0].call(t, "/userinfo", "", "", form(), "Authorization", "DPoP "+bound, "DPoP", k.proof("/userinfo", map[string]any{"ath": ath(bound)})).
+		wants(t, "a token with a key, once a certificate is demanded", 401, "invalid_token")
 }
 
 // What attackers send at resources and elsewhere, sent to /token: nothing of it passes.
