@@ -64,15 +64,12 @@ func (d *DPoP) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	given := d.keep(r.URL, res)
-	again := given != "" && given != sent && (r.Body == nil || r.Body == http.NoBody || r.GetBody != nil)
-	if !again || !wantsNonce(res) {
+	if given == "" || given == sent || !wantsNonce(res) {
 		return res, nil
 	}
-	body := r.Body
-	if r.GetBody != nil {
-		if body, err = r.GetBody(); err != nil {
-			return res, nil //nolint:nilerr // there is an answer: the refusal
-		}
+	body, ok := bodyAgain(r)
+	if !ok {
+		return res, nil // the refusal is the answer
 	}
 	_, _ = io.CopyN(io.Discard, res.Body, maxRefusal) // so that the connection can be used again
 	_ = res.Body.Close()
@@ -81,6 +78,15 @@ func (d *DPoP) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	d.keep(r.URL, res)
 	return res, nil
+}
+
+// bodyAgain returns the body of a request a second time, where it can be had.
+func bodyAgain(r *http.Request) (io.ReadCloser, bool) {
+	if r.GetBody == nil {
+		return r.Body, r.Body == nil || r.Body == http.NoBody
+	}
+	body, err := r.GetBody()
+	return body, err == nil
 }
 
 // send sends the request with a proof of its own.
