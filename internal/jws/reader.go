@@ -97,17 +97,8 @@ func (r *Reader) OptionalTime(name string) time.Time {
 
 // List reads a list of texts, none of which is empty. It is nil where the list is.
 func (r *Reader) List(name string) []string {
-	raw, ok := r.raw(name)
-	if !ok {
-		return nil
-	}
-	if !strings.HasPrefix(raw, "[") {
-		r.Wrong(name, "it has the wrong type")
-		return nil
-	}
 	var all []string
-	s := scanner{text: raw}
-	s.list(maxDepth, func(element string) {
+	r.elements(name, func(element string) {
 		one, ok := text(element)
 		if !ok || one == "" {
 			r.Wrong(name, "an element is empty or no text")
@@ -116,6 +107,20 @@ func (r *Reader) List(name string) []string {
 		all = append(all, one)
 	})
 	return all
+}
+
+// elements shows the elements of a list, each as it is written.
+func (r *Reader) elements(name string, visit func(element string)) {
+	raw, ok := r.raw(name)
+	if !ok {
+		return
+	}
+	if !strings.HasPrefix(raw, "[") {
+		r.Wrong(name, "it has the wrong type")
+		return
+	}
+	s := scanner{text: raw}
+	s.list(maxDepth, visit)
 }
 
 // OptionalList is List, and nil where there is no such member.
@@ -171,17 +176,8 @@ func (r *Reader) Object(name string) Object {
 
 // Objects reads a list of objects.
 func (r *Reader) Objects(name string) []Object {
-	raw, ok := r.raw(name)
-	if !ok {
-		return nil
-	}
-	if !strings.HasPrefix(raw, "[") {
-		r.Wrong(name, "it has the wrong type")
-		return nil
-	}
 	var all []Object
-	s := scanner{text: raw}
-	s.list(maxDepth, func(element string) {
+	r.elements(name, func(element string) {
 		o, ok := ParseObject(element)
 		if !ok {
 			r.Wrong(name, "an element is not an object")
