@@ -195,6 +195,24 @@ func TestBodyThatCannotBeSentTwiceIsNot(t *testing.T) {
 	}
 }
 
+func TestBodyThatCannotBeHadAgainLeavesTheRefusal(t *testing.T) {
+	s := newServer(t)
+	c := client.NewTokens(newDPoP(t, p256(t)), credentials(s)).Client()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/notes", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("the file is gone") }
+	res, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusUnauthorized || s.notes.Load() != 1 {
+		t.Errorf("got %d after %d requests, want the refusal of the first", res.StatusCode, s.notes.Load())
+	}
+}
+
 func TestServerThatIsNeverContentIsAskedTwice(t *testing.T) {
 	var asked atomic.Int64
 	const text = `{"error":"use_dpop_nonce","error_description":"again"}`
