@@ -66,7 +66,7 @@ func (g *OAuth) RemoveApp(ctx context.Context, user, client string) error {
 			return ErrNoClient
 		}
 		tx.AfterCommit(func() {
-			g.tokens.forget()
+			g.tokens.Forget()
 			g.authority.bus.Publish(endedTopic)
 		})
 		return g.audit.Record(ctx, tx, audit.Event{

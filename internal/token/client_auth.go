@@ -146,7 +146,7 @@ func readBasic(authorization string) (id, secret string, err error) {
 func (s *Clients) prove(ctx context.Context, p proof) (Client, error) {
 	a, err := s.actor(ctx, p.id)
 	if err == nil && p.secret != "" && !a.kept.has(seal.SecretHash(p.secret), s.options.Now()) {
-		s.actors.drop(p.id) // it may be a newer one than what was read
+		s.actors.Drop(p.id) // it may be a newer one than what was read
 		a, err = s.actor(ctx, p.id)
 	}
 	switch {

@@ -15,6 +15,7 @@ import (
 	"signet/internal/audit"
 	"signet/internal/db"
 	"signet/internal/fault"
+	"signet/internal/recent"
 	"signet/internal/seal"
 	"signet/internal/ticket"
 )
@@ -176,8 +177,8 @@ type Clients struct {
 	audit    Auditor
 	options  ClientOptions
 	remote   remoteKeys
-	actors   *recent[string, actor]
-	tenants  *recent[string, Policy]
+	actors   *recent.Cache[string, actor]
+	tenants  *recent.Cache[string, Policy]
 }
 
 // NewClients returns the clients kept in d.
@@ -185,7 +186,7 @@ func NewClients(d *db.DB, accounts Accounts, a Auditor, o ClientOptions) *Client
 	return &Clients{
 		db: d, accounts: accounts, audit: a, options: o,
 		remote: remoteKeys{get: o.Getter, now: o.Now, byURI: map[string]heldKeys{}},
-		actors: newRecent[string, actor](o.Now), tenants: newRecent[string, Policy](o.Now),
+		actors: recent.New[string, actor](o.Now), tenants: recent.New[string, Policy](o.Now),
 	}
 }
 

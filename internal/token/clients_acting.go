@@ -20,7 +20,7 @@ func (s *Clients) actor(ctx context.Context, id string) (actor, error) {
 	if db.Clean("client_id", id) != nil {
 		return actor{}, ErrNoClient
 	}
-	return s.actors.get(id, func() (a actor, err error) {
+	return s.actors.Get(id, func() (a actor, err error) {
 		err = s.db.View(ctx, func(tx *db.Tx) error {
 			if a.client, a.kept, err = findProving(ctx, tx, id); err != nil {
 				return err
@@ -68,8 +68,8 @@ func (s *Clients) permissions(ctx context.Context, id string, scopes []string) (
 // change runs fn in a transaction that changes clients, and forgets what was read before.
 func (s *Clients) change(ctx context.Context, fn func(tx *db.Tx) error) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		tx.AfterCommit(s.actors.forget)
-		tx.AfterCommit(s.tenants.forget)
+		tx.AfterCommit(s.actors.Forget)
+		tx.AfterCommit(s.tenants.Forget)
 		return fn(tx)
 	})
 }

@@ -57,7 +57,7 @@ func (p Policy) check() error {
 // Demands returns what the senders of a client's tokens must prove: the stricter of what
 // the client and its account demand.
 func (s *Clients) Demands(ctx context.Context, c Client) (Policy, error) {
-	p, err := s.tenants.get(c.Account, func() (p Policy, err error) {
+	p, err := s.tenants.Get(c.Account, func() (p Policy, err error) {
 		err = s.db.View(ctx, func(tx *db.Tx) error {
 			p, err = tenantPolicy(ctx, tx, c.Account)
 			return err

@@ -227,7 +227,7 @@ func (g *OAuth) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ended:
-			g.tokens.forget()
+			g.tokens.Forget()
 		case <-tick.C:
 			if err := g.Prune(ctx); err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "ended tokens were not removed", "error", err)

@@ -64,17 +64,3 @@ func (a *Authority) VerifyBare(signed, signature []byte) bool {
 func SignBare(t testing.TB, private crypto.Signer, text []byte) []byte {
 	return signBare(t, private, text)
 }
-
-// Recent is recent, for its own tests.
-type Recent[K comparable, V any] struct{ *recent[K, V] }
-
-// NewRecent returns an empty one.
-func NewRecent[K comparable, V any](now func() time.Time) Recent[K, V] {
-	return Recent[K, V]{newRecent[K, V](now)}
-}
-
-// Get is get.
-func (r Recent[K, V]) Get(key K, read func() (V, error)) (V, error) { return r.get(key, read) }
-
-// Forget is forget.
-func (r Recent[K, V]) Forget() { r.forget() }

@@ -102,7 +102,7 @@ func (g *OAuth) findCode(ctx context.Context, x exchange, hash []byte) (c code, 
 // cause that: it is refused alone.
 func (g *OAuth) codeCameAgain(ctx context.Context, c code, by Client) error {
 	// Whoever has it can do so again and again: it is written down once a second.
-	_, err := g.replays.get(c.family+"\n"+by.ID, func() (struct{}, error) {
+	_, err := g.replays.Get(c.family+"\n"+by.ID, func() (struct{}, error) {
 		return struct{}{}, g.db.Update(ctx, func(tx *db.Tx) error {
 			if c.client == by.ID {
 				if err := g.revokeFamily(ctx, tx, c.family, g.now()); err != nil {

@@ -11,6 +11,7 @@ import (
 	"signet/internal/db"
 	"signet/internal/fault"
 	"signet/internal/jws"
+	"signet/internal/recent"
 )
 
 const (
@@ -76,9 +77,9 @@ type OAuth struct {
 	metrics    *Metrics
 	successors [32]byte
 	forgetful  bool
-	replays    *recent[string, struct{}] // of codes, that were written down
+	replays    *recent.Cache[string, struct{}] // of codes, that were written down
 	writer     *writer
-	tokens     *recent[[sha256.Size]byte, seen] // that were looked at
+	tokens     *recent.Cache[[sha256.Size]byte, seen] // that were looked at
 	now        func() time.Time
 }
 
@@ -86,8 +87,8 @@ type OAuth struct {
 func NewOAuth(d *db.DB, a *Authority, c *Clients, o OAuthOptions) *OAuth {
 	now := func() time.Time { return db.Now(o.Now()) }
 	return &OAuth{
-		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors, forgetful: o.Forgetful, writer: &writer{db: d}, replays: newRecent[string, struct{}](now),
-		tokens: newRecent[[sha256.Size]byte, seen](now), now: now,
+		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors, forgetful: o.Forgetful, writer: &writer{db: d}, replays: recent.New[string, struct{}](now),
+		tokens: recent.New[[sha256.Size]byte, seen](now), now: now,
 	}
 }
 

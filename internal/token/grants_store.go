@@ -117,7 +117,7 @@ func findFamily(ctx context.Context, tx *db.Tx, id string) (family, error) {
 
 // revokeFamily ends all tokens of a family.
 func (g *OAuth) revokeFamily(ctx context.Context, tx *db.Tx, id string, at time.Time) error {
-	tx.AfterCommit(g.tokens.forget)
+	tx.AfterCommit(g.tokens.Forget)
 	_, err := tx.ExecContext(ctx, `UPDATE authority_families SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL`, at, id)
 	return err
 }

@@ -153,7 +153,7 @@ func (g *OAuth) Revoke(ctx context.Context, r Request) error {
 		if err != nil {
 			return err
 		}
-		tx.AfterCommit(g.tokens.forget)
+		tx.AfterCommit(g.tokens.Forget)
 		return g.audit.Record(ctx, tx, audit.Event{
 			Action: "authority.token.revoke", Target: caller.ID, Account: caller.Account,
 			Detail: map[string]any{"kind": string(row.kind), "subject": row.subject, "family": row.family},

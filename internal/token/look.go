@@ -29,7 +29,7 @@ func (g *OAuth) look(ctx context.Context, value string) (seen, error) {
 		return seen{}, ErrToken.Because("it is longer than %d bytes", MaxSize)
 	}
 	hash := sha256.Sum256([]byte(value))
-	s, err := g.tokens.get(hash, func() (seen, error) {
+	s, err := g.tokens.Get(hash, func() (seen, error) {
 		s, err := g.lookUp(ctx, hash[:])
 		if errors.Is(err, errNoToken) {
 			return g.unkept(ctx, value)

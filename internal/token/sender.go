@@ -15,6 +15,7 @@ import (
 	"signet/internal/dpop"
 	"signet/internal/fault"
 	"signet/internal/once"
+	"signet/internal/recent"
 	"signet/internal/ticket"
 	"signet/internal/web"
 )
@@ -94,7 +95,7 @@ type Senders struct {
 	audit   Auditor
 	metrics *Metrics
 	nonces  *dpop.Nonces
-	replays *recent[string, struct{}] // that were written down, by quota
+	replays *recent.Cache[string, struct{}] // that were written down, by quota
 	o       SenderOptions
 }
 
@@ -102,7 +103,7 @@ type Senders struct {
 func NewSenders(d *db.DB, c *Clients, used Proofs, a Auditor, m *Metrics, o SenderOptions) *Senders {
 	return &Senders{
 		db: d, clients: c, once: used, audit: a, metrics: m, nonces: dpop.NewNonces(o.NonceKey, o.NonceTTL),
-		replays: newRecent[string, struct{}](o.Now), o: o,
+		replays: recent.New[string, struct{}](o.Now), o: o,
 	}
 }
 
@@ -439,7 +440,7 @@ func (s *Senders) withNonce(err error, nonce string) error {
 func (s *Senders) noteReplay(ctx context.Context, c *Checked) {
 	s.note(ctx, c, resultReplay)
 	s.metrics.nonceReplayed(s.o.SingleUse && c.epoch != 0)
-	_, err := s.replays.get(c.quota(), func() (struct{}, error) {
+	_, err := s.replays.Get(c.quota(), func() (struct{}, error) {
 		return struct{}{}, s.db.Update(ctx, func(tx *db.Tx) error {
 			return s.audit.Record(ctx, tx, audit.Event{
 				Action: "authority.dpop.replay", Target: c.client.ID, Account: c.client.Account, Outcome: audit.Refused,

@@ -28,6 +28,11 @@ type Options struct {
 // Wrap puts the middleware of every listener around its mux, in the one order in
 // which each can rely on those outside it. It fails where Hosts is malformed.
 func Wrap(mux *http.ServeMux, o Options) (http.Handler, error) {
+	return Around(routes(mux), o)
+}
+
+// Around is Wrap for what finds its routes itself, and names them in [http.Request.Pattern].
+func Around(h http.Handler, o Options) (http.Handler, error) {
 	hosts, err := Hosts(o.Hosts...)
 	if err != nil {
 		return nil, err
@@ -50,7 +55,7 @@ func Wrap(mux *http.ServeMux, o Options) (http.Handler, error) {
 		list = append(list, Deadline(cmp.Or(o.Deadline, defaultDeadline)))
 	}
 	list = append(list, o.Inner...)
-	return Chain(routes(mux), append(list, noteRoute)...), nil
+	return Chain(h, append(list, noteRoute)...), nil
 }
 
 // routes answers what no route matches in the form of the listener's errors,
