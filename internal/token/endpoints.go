@@ -95,7 +95,7 @@ func readForm(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-// nonce sends the client the nonce of its next proof (RFC 9449, section 8.2).
+// sendNonce sends the client the nonce of its next proof (RFC 9449, section 8.2).
 func sendNonce(w http.ResponseWriter, nonce string) {
 	if nonce != "" {
 		w.Header().Set("DPoP-Nonce", nonce)

@@ -129,25 +129,24 @@ func (s *Senders) spendAtResource(ctx context.Context, k *Checked) error {
 }
 
 // challenged gives a refusal the header that says how to do better (RFC 6750, section
-// 3; RFC 9449, section 7.1). Who sent nothing at all is told of both ways.
+// 3). Who did not try a proof is told that one may be sent, too (RFC 9449, section 7.2).
 func (s *Senders) challenged(err error, scheme, code string) error {
 	algs := `algs="` + strings.Join(s.o.Proofs.Algorithms, " ") + `"`
-	parts := []string{}
-	if code != "" {
-		parts = append(parts, `error="`+code+`"`)
-	}
+	var challenge string
 	switch {
-	case scheme == "" && s.o.DPoP:
-		return web.WithHeader(err, "WWW-Authenticate", `Bearer realm="signet", DPoP `+algs)
+	case scheme == "DPoP" && code == "":
+		challenge = "DPoP " + algs
 	case scheme == "DPoP":
-		parts = append(parts, algs)
+		challenge = `DPoP error="` + code + `", ` + algs
 	case code == "":
-		parts = append(parts, `realm="signet"`)
+		challenge = `Bearer realm="signet"`
+	default:
+		challenge = `Bearer error="` + code + `"`
 	}
-	if scheme == "" {
-		scheme = "Bearer"
+	if scheme != "DPoP" && s.o.DPoP {
+		challenge += ", DPoP " + algs
 	}
-	return web.WithHeader(err, "WWW-Authenticate", scheme+" "+strings.Join(parts, ", "))
+	return web.WithHeader(err, "WWW-Authenticate", challenge)
 }
 
 // AtIntrospection compares certificates where that is asked for (strict): the one that a

@@ -279,6 +279,30 @@ func TestBoundTokenIsOfNoUseToAThief(t *testing.T) {
 	})
 }
 
+func TestRefusalOfABearerNamesEverySchemeThatIsTaken(t *testing.T) {
+	for name, c := range map[string]struct {
+		proofs bool
+		sent   []string
+		want   string
+	}{
+		"nothing sent":         {true, nil, `Bearer realm="signet", DPoP algs="ES256 EdDSA"`},
+		"a bad bearer":         {true, []string{"Authorization", "Bearer x"}, `Bearer error="invalid_token", DPoP algs="ES256 EdDSA"`},
+		"no token":             {true, []string{"Authorization", "Bearer"}, `Bearer realm="signet", DPoP algs="ES256 EdDSA"`},
+		"a bad one as DPoP":    {true, []string{"Authorization", "DPoP x"}, `DPoP error="invalid_token", algs="ES256 EdDSA"`},
+		"proofs are not taken": {false, []string{"Authorization", "Bearer x"}, `Bearer error="invalid_token"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, dbtest.SQLite(t), houseOptions{sender: func(s *token.SenderOptions) {
+				s.DPoP, s.Proofs.Algorithms = c.proofs, []string{"ES256", "EdDSA"}
+			}})
+			a := h.nodes[0].call(t, "/userinfo", "", "", form(), c.sent...)
+			if got := a.header.Get("WWW-Authenticate"); a.status != 401 || got != c.want {
+				t.Errorf("got %d %q, want 401 %q", a.status, got, c.want)
+			}
+		})
+	}
+}
+
 func TestOwnAPIsMayAskForANonce(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), houseOptions{sender: func(s *token.SenderOptions) { s.Nonces, s.NonceAtAPIs = true, []string{issuer} }})
 	id, secret := h.bound()
