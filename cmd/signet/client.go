@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -197,17 +199,31 @@ func (cmd clientListCmd) Run(ctx context.Context, c *console) error {
 		if err != nil {
 			return err
 		}
+		accounts, err := accountNames(ctx, a)
+		if err != nil {
+			return err
+		}
 		t := table{
-			heads: []string{"CLIENT", "NAME", "PROOF", "GRANTS", "STATE"},
-			none:  "no clients yet; make one with signet admin client create --name NAME",
+			heads: []string{"CLIENT", "ACCOUNT", "NAME", "PROOF", "GRANTS", "STATE"}, wrap: true,
+			none: "no clients yet; make one with signet admin client create --name NAME",
 		}
 		views := []clientView{}
 		for _, k := range clients {
 			views = append(views, viewClient(k))
-			t.add(k.ID, k.Name, string(k.Auth), strings.Join(shortGrants(k.Grants), ", "), clientState(k))
+			t.add(k.ID, cmp.Or(accounts[k.Account], k.Account), k.Name, string(k.Auth), strings.Join(shortGrants(k.Grants), ", "), clientState(k))
 		}
 		return cmd.list(c, views, t)
 	})
+}
+
+// accountNames are the names of all accounts, by id.
+func accountNames(ctx context.Context, a *app.App) (map[string]string, error) {
+	accounts, err := a.Accounts.ListAccounts(ctx)
+	names := map[string]string{}
+	for _, acc := range accounts {
+		names[acc.ID] = acc.Name
+	}
+	return names, err
 }
 
 func clientState(k token.Client) string {
@@ -307,6 +323,10 @@ type clientUpdateCmd struct {
 
 // Run changes a client.
 func (cmd clientUpdateCmd) Run(ctx context.Context, c *console) error {
+	if cmd.Name == "" && reflect.ValueOf(cmd.clientFlags).IsZero() {
+		return usagef("say what to change: --name, --grant, --scope, --redirect-uri, --post-logout-uri, --logout-uri, --audience, --format, " +
+			"--jwks, --jwks-uri, --tls-subject, --consent, --dpop or --mtls; an empty value, such as --scope=, empties a list (signet admin client update --help)")
+	}
 	change, err := cmd.change()
 	if err != nil {
 		return err

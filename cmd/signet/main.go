@@ -88,7 +88,9 @@ func run(ctx context.Context, args []string, c console) int {
 		return exit // --help was printed
 	}
 	if err != nil {
-		fmt.Fprintf(c.err, "signet: %v (%s --help)\n", err, helpOf(err))
+		// What may be left out has an enum with an empty value, which is none to choose.
+		text := strings.Replace(err.Error(), `must be one of "",`, "must be one of ", 1)
+		fmt.Fprintf(c.err, "signet: %s (%s --help)\n", text, helpOf(err))
 		return exitUsage
 	}
 	if err := command.Run(); err != nil {

@@ -19,6 +19,16 @@ func TestTableFitsATerminalAndIsHarmlessToIt(t *testing.T) {
 	if strings.ContainsAny(text, "\x1b\u202e") {
 		t.Errorf("a terminal would obey %q", text)
 	}
+	tab.wrap = true
+	whole := tab.String()
+	if got := strings.Count(whole, "ä"); got != 70 || strings.Contains(whole, "…") {
+		t.Errorf("got\n%s\nwant all of the text, below where it does not fit", whole)
+	}
+	for line := range strings.Lines(whole) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > tableWidth {
+			t.Errorf("a wrapped line of %d columns, want %d at most: %q", n, tableWidth, line)
+		}
+	}
 	if !strings.Contains(text, "usr_abcdefghijklmnopqrstuvwxyz  ") || !strings.Contains(text, "…") {
 		t.Errorf("got\n%s\nwant whole ids and cut texts", text)
 	}
