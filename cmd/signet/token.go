@@ -46,18 +46,25 @@ func (cmd tokenKeysCmd) Run(ctx context.Context, c *console) error {
 		if err != nil {
 			return err
 		}
-		t := table{heads: []string{"KEY", "ALG", "STATE", "SINCE", "UNTIL"}}
+		t := table{heads: []string{"KEY", "ALG", "STATE", "SINCE", "THEN"}}
 		views := []signingKeyView{}
 		for _, k := range keys {
 			views = append(views, signingKeyView{k.ID, string(k.Algorithm), k.State, k.Since, k.Ready, k.Until})
-			until := ""
-			if !k.Until.IsZero() {
-				until = when(k.Until)
-			}
-			t.add(k.ID[:16]+"…", string(k.Algorithm), k.State, when(k.Since), until)
+			t.add(k.ID[:16]+"…", string(k.Algorithm), k.State, when(k.Since), thenOf(k))
 		}
 		return cmd.list(c, views, t)
 	})
+}
+
+// thenOf says what comes next for a key: when it may sign, or when it ends.
+func thenOf(k token.SigningKey) string {
+	switch {
+	case !k.Ready.IsZero():
+		return "ready " + when(k.Ready)
+	case !k.Until.IsZero():
+		return "ends " + when(k.Until)
+	}
+	return ""
 }
 
 type tokenRotateCmd struct {

@@ -45,7 +45,27 @@ func (a *App) Explain(ctx context.Context, value string) (token.Explanation, err
 	if err != nil {
 		return token.Explanation{}, err
 	}
-	return oauth.Explain(ctx, value)
+	e, err := oauth.Explain(ctx, value)
+	if what := otherCredential(value); err == nil && !e.Known && what != "" {
+		e.Reasons = []token.Reason{{Word: token.NoToken, Text: what}}
+	}
+	return e, err
+}
+
+// otherCredential says what a credential of this server is that is no token of the
+// authority; "" where it has the prefix of none.
+func otherCredential(value string) string {
+	for prefix, what := range map[string]string{
+		account.TokenPrefix:   "it is a personal API token, which opens /api/v1 by itself (signet admin user tokens USER lists them)",
+		account.KeyPrefix:     "it is a service key, by which a program proves itself (signet admin key list)",
+		account.SessionPrefix: "it is what keeps a session of a browser (signet admin user sessions USER)",
+		token.SecretPrefix:    "it is the secret of an OAuth client, which gets tokens at /token with it (signet admin client list)",
+	} {
+		if strings.HasPrefix(value, prefix) {
+			return what
+		}
+	}
+	return ""
 }
 
 // notes are what /health tells operators.

@@ -14,9 +14,11 @@ import (
 	"signet/internal/ticket"
 )
 
-// Why a token is refused, as Explanation has it.
+// NoToken is the reason of what is nothing that this authority issues.
+const NoToken = "no-token"
+
+// Why a token is refused besides, as Explanation has it.
 const (
-	whyNoToken = "no-token"         // it is nothing that this authority issues
 	whyInvalid = "invalid"          // its signature or its form
 	whyUnknown = "unknown"          // it is not kept here
 	whyExpired = "expired"          // its end has passed
@@ -84,7 +86,7 @@ func (g *OAuth) Explain(ctx context.Context, value string) (e Explanation, err e
 		err = g.explainUnkept(ctx, &e, value)
 	default:
 		err = nil
-		e.because(whyNoToken, "it is neither a JWT nor begins with "+AccessPrefix+" or "+RefreshPrefix)
+		e.because(NoToken, "it is neither a JWT nor begins with "+AccessPrefix+" or "+RefreshPrefix)
 	}
 	if err == nil && e.Known {
 		err = g.explainSender(ctx, &e)
