@@ -81,7 +81,7 @@ func (cmd configCheckCmd) Run(ctx context.Context, c *console) error {
 		}
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d of the dependencies do not answer", bad)
+		return fmt.Errorf("to be mended: %d", bad)
 	}
 	return nil
 }

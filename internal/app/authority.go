@@ -21,6 +21,7 @@ import (
 func (a *App) newOAuth(ctx context.Context, in *instance) (*token.OAuth, error) {
 	oauth, err := a.oauth(ctx, a.guard)
 	if err == nil {
+		a.warnOfSenders(ctx)
 		in.workers = append(in.workers, oauth.Run)
 	}
 	return oauth, err

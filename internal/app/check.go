@@ -66,6 +66,7 @@ func CheckDependencies(ctx context.Context, cfg config.Config) []Finding {
 	if cfg.Server.MTLS.Listen != "" {
 		all = append(all, checkMTLS(cfg.Server))
 	}
+	all = append(all, checkSenders(ctx, cfg, time.Now())...)
 	if server := cfg.Account.Mail.Server; server != "" {
 		o := smtpOptions(cfg)
 		o.Timeout = 5 * time.Second

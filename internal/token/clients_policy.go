@@ -151,3 +151,35 @@ func setTenantPolicy(ctx context.Context, tx *db.Tx, account string, p Policy, a
 		account, string(p.DPoP), string(p.MTLS), at)
 	return err
 }
+
+// Demanding returns who demands keys (RFC 9449), and who certificates (RFC 8705), of the
+// senders of tokens: live clients and accounts, by "client ID" and "account NAME". It is
+// for checks of an installation, which ask for nobody.
+func Demanding(ctx context.Context, d *db.DB) (keys, certificates []string, err error) {
+	err = d.View(ctx, func(tx *db.Tx) error {
+		rows, err := tx.QueryContext(ctx, `
+			SELECT 'client ' || id AS who, dpop, mtls FROM oauth_clients WHERE disabled_at IS NULL
+			UNION ALL
+			SELECT 'account ' || a.name AS who, t.dpop, t.mtls FROM oauth_tenants t JOIN accounts a ON a.id = t.account_id
+			ORDER BY who`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var who string
+			var p Policy
+			if err := rows.Scan(&who, &p.DPoP, &p.MTLS); err != nil {
+				return err
+			}
+			if p.DPoP == Required {
+				keys = append(keys, who)
+			}
+			if p.MTLS == Required {
+				certificates = append(certificates, who)
+			}
+		}
+		return rows.Err()
+	})
+	return keys, certificates, err
+}
