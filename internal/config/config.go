@@ -29,6 +29,7 @@ type Config struct {
 	Login     Login     `yaml:"login"`
 	Security  Security  `yaml:"security"`
 	Authroute Authroute `yaml:"authroute"`
+	Objects   Objects   `yaml:"objects"`
 }
 
 // Server is what listens, and how it is reached.
@@ -207,6 +208,7 @@ func Default() Config {
 			DNS:          DNS{Timeout: Duration(800 * time.Millisecond)},
 			KeepVerdicts: 90 * day, KeepNone: 7 * day,
 		},
+		Objects: defaultObjects(),
 	}
 }
 

@@ -96,6 +96,9 @@ func applyEnvironment(c *Config, environ []string) []error {
 	for _, name := range commandLine {
 		delete(set, name)
 	}
+	if problem := readAlias(set, environ); problem != nil {
+		return []error{problem}
+	}
 	var problems []error
 	for _, l := range leaves(reflect.ValueOf(c).Elem(), nil) {
 		problems = appendIf(problems, applyVariable(l, set))
@@ -107,6 +110,25 @@ func applyEnvironment(c *Config, environ []string) []error {
 		problems = append(problems, fmt.Errorf("%s: no such key (signet config docs prints every key)", name))
 	}
 	return problems
+}
+
+// openAlias is what the door's authentication was called before (objects.auth).
+const openAlias = "POST3_AUTH_ENABLED"
+
+// readAlias takes POST3_AUTH_ENABLED for SIGNET_OBJECTS_AUTH, which wins.
+func readAlias(set map[string]string, environ []string) error {
+	i := slices.IndexFunc(environ, func(e string) bool { return strings.HasPrefix(e, openAlias+"=") })
+	if i < 0 {
+		return nil
+	}
+	word, ok := map[string]string{"true": "on", "1": "on", "false": "off", "0": "off"}[strings.ToLower(environ[i][len(openAlias)+1:])]
+	if !ok {
+		return fmt.Errorf("%s: must be true or false (SIGNET_OBJECTS_AUTH, on or off, says the same)", openAlias)
+	}
+	if _, given := set["SIGNET_OBJECTS_AUTH"]; !given {
+		set["SIGNET_OBJECTS_AUTH"] = word
+	}
+	return nil
 }
 
 // applyVariable sets a key to what its variable says, or the file that another names,

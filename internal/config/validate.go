@@ -17,7 +17,7 @@ const maxWindow = time.Hour
 
 // validate checks what no single value shows.
 func (c *Config) validate() []error {
-	return slices.Concat(c.Server.validate(), c.Account.validate(), c.Login.validate(), c.Security.validate(time.Now()), c.validateUsed(), c.Authroute.validate())
+	return slices.Concat(c.Server.validate(), c.Account.validate(), c.Login.validate(), c.Security.validate(time.Now()), c.validateUsed(), c.Authroute.validate(), c.validateObjects())
 }
 
 // validateUsed checks that used proofs are kept where every instance sees them.

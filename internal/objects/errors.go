@@ -45,4 +45,19 @@ var (
 	ErrNoSpace         = code(fault.NoSpace, "InsufficientStorage", "The disk is full.")
 )
 
+// What the door alone refuses.
+var (
+	errURI            = code(fault.Malformed, "InvalidURI", "Couldn't parse the specified URI.")
+	errMessageTooLong = code(fault.Malformed, "MaxMessageLengthExceeded", "Your request was too big.")
+	errUnsignedBody   = code(fault.Forbidden, "AccessDenied", "Without TLS the body must be part of what is signed: send x-amz-content-sha256 with its hash, or use https")
+	errHeader         = code(fault.Malformed, "NotImplemented", "A header you provided implies functionality that is not implemented.")
+	errStorageClass   = code(fault.Malformed, "InvalidStorageClass", "The storage class you specified is not valid")
+	errManyTags       = code(fault.Malformed, "BadRequest", "Object tags cannot be greater than 10")
+	errCopySource     = code(fault.Malformed, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	errLocation       = code(fault.Malformed, "InvalidLocationConstraint", "The specified location-constraint is not valid")
+	errEncoding       = code(fault.Malformed, "InvalidArgument", "Invalid Encoding Method specified in Request")
+	errCORS           = code(fault.Forbidden, "AccessForbidden", "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.")
+	errResponseHeader = code(fault.Malformed, "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.")
+)
+
 func code(k fault.Kind, word, text string) *fault.Error { return fault.New(k, text).Named(word) }

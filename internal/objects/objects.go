@@ -79,7 +79,7 @@ type Object struct {
 // holds: a store that commits at io.EOF alone never keeps a forged one.
 type Body interface {
 	io.Reader
-	Length() int64         // bytes of the object, known from the start
+	Length() int64         // bytes of the object; -1 where the client does not say: forms
 	Checksums() []Checksum // that the client declared and that held; after io.EOF
 }
 

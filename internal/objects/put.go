@@ -1,0 +1,99 @@
+package objects
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"signet/internal/sigv4"
+)
+
+func (d *Door) putObject(q *request) error {
+	a, err := readAttributes(q.r.Header)
+	if err != nil {
+		return err
+	}
+	p := Put{Attributes: a, Bucket: q.target.bucket, Key: q.key, Body: q.upload()}
+	if p.Conditions, err = writeConditions(q.r.Header); err != nil {
+		return err
+	}
+	if len(a.Tags) > 0 {
+		if err := d.mayTag(q); err != nil {
+			return err
+		}
+	}
+	o, err := d.store.Put(q.Context(), p)
+	if err != nil {
+		return err
+	}
+	q.written(o)
+	return nil
+}
+
+// mayTag asks for what tags beside an object take.
+func (d *Door) mayTag(q *request) error {
+	return d.may(q, &operation{action: "s3:PutObjectTagging", needs: Write, level: object}, q.bucket, q.key, "")
+}
+
+// writeConditions reads the preconditions of a write: an entity tag that must be there,
+// or * for none.
+func writeConditions(h http.Header) (Conditions, error) {
+	c := Conditions{IfMatch: h.Get("If-Match"), IfNoneMatch: h.Get("If-None-Match")}
+	if c.IfNoneMatch != "" && strings.TrimSpace(c.IfNoneMatch) != "*" {
+		return c, errHeader.At("if-none-match").Because("only * is possible here")
+	}
+	if h.Get("If-Modified-Since") != "" || h.Get("If-Unmodified-Since") != "" {
+		return c, errHeader.At("if-unmodified-since").Because("use If-Match or If-None-Match")
+	}
+	return c, nil
+}
+
+// written answers an object that was kept.
+func (q *request) written(o Object) {
+	q.w.Header()["Etag"] = []string{quoted(o.ETag)}
+	q.writeVersion(o.VersionID)
+	q.writeChecksum(o.Checksum)
+	q.w.WriteHeader(http.StatusOK)
+}
+
+// upload is the request's body as stores take it.
+func (q *request) upload() Body {
+	return &upload{Body: q.body, deadlines: http.NewResponseController(q.w)}
+}
+
+// upload is a body whose client must send something every so often.
+type upload struct {
+	*sigv4.Body
+
+	deadlines *http.ResponseController
+	next      time.Time
+}
+
+// A client must send something within quietTime; deadlines are moved each stepTime.
+const (
+	quietTime = 60 * time.Second
+	stepTime  = 5 * time.Second
+)
+
+// Read implements io.Reader.
+func (u *upload) Read(p []byte) (int, error) {
+	if now := time.Now(); now.After(u.next) { // real time: the connection's
+		u.next = now.Add(stepTime)
+		_ = u.deadlines.SetReadDeadline(now.Add(quietTime))
+	}
+	return u.Body.Read(p)
+}
+
+// Checksums implements [Body].
+func (u *upload) Checksums() []Checksum { return checksums(u.Body.Checksums()) }
+
+func checksums(declared []sigv4.Checksum) []Checksum {
+	all := make([]Checksum, 0, len(declared))
+	for _, c := range declared {
+		all = append(all, Checksum{Algorithm: c.Algorithm, Value: c.Value})
+	}
+	return all
+}
+
+var _ io.Reader = (*upload)(nil)
