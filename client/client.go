@@ -1,7 +1,7 @@
-// Package client talks to a Signet server: mail keys, and access tokens that are bound to a
-// key ([DPoP], [Tokens]).
+// Package client talks to a Signet server: mail keys ([Client]), objects ([Client.S3]), and
+// access tokens that are bound to a key ([DPoP], [Tokens]).
 //
-// It uses the standard library and this module's public packages alone.
+// Objects are spoken of by aws-sdk-go-v2; the rest uses the standard library alone.
 package client
 
 import (
@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // maxAnswer is how much of an answer is read, in bytes.
@@ -24,26 +26,38 @@ const maxAnswer = 16 << 20
 type Client struct {
 	origin string
 	token  string
+	region string
+	keys   aws.Credentials
 	http   *http.Client
 }
 
-// New returns a client of the server at origin, such as https://auth.example.org,
-// that authenticates with a personal API token (sgt_...). An empty token makes
-// calls that need none.
-func New(origin, token string) (*Client, error) {
+// Option says as whom a client calls.
+type Option func(*Client)
+
+// WithToken authenticates with a personal API token (sgt_...). An empty one makes calls
+// that need none.
+func WithToken(token string) Option { return func(c *Client) { c.token = token } }
+
+// New returns a client of the server at origin, such as https://auth.example.org; for
+// [Client.S3], of its S3 listener, such as https://s3.example.org.
+func New(origin string, options ...Option) (*Client, error) {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return nil, fmt.Errorf("%q is not the origin of a server (try https://auth.example.org)", origin)
 	}
-	return &Client{
+	c := &Client{
 		origin: u.Scheme + "://" + u.Host,
-		token:  token,
+		region: usualRegion,
 		http: &http.Client{
 			Timeout: 30 * time.Second,
 			// A redirect would carry the token to where nobody meant it to go.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}, nil
+	}
+	for _, o := range options {
+		o(c)
+	}
+	return c, nil
 }
 
 // Error is a refusal by the server (RFC 9457).

@@ -58,7 +58,7 @@ func (r remote) client(c *console) (*client.Client, error) {
 	if token = strings.TrimSpace(token); token == "" {
 		return nil, usagef("an API token is needed: --token-file FILE, or SIGNET_TOKEN")
 	}
-	cl, err := client.New(r.Server, token)
+	cl, err := client.New(r.Server, client.WithToken(token))
 	if err != nil {
 		return nil, usagef("--server: %w", err)
 	}

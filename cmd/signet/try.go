@@ -29,7 +29,7 @@ func (cmd tryMailCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	cl, err := client.New(r.Public, r.APIToken)
+	cl, err := client.New(r.Public, client.WithToken(r.APIToken))
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ type Bucket struct {
 	Created    time.Time
 	PublicRead bool   // everybody may read its objects (canned ACL public-read)
 	Policy     string // JSON; empty: none
-	CORS       string // XML as it was put, checked; empty: none
+	CORS       string // JSON array of rules; empty: none
 }
 
 // Question asks whether a caller may do something.

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"net/http"
 	"slices"
@@ -30,12 +31,7 @@ func (d *Door) getCORS(q *request) error {
 	if q.bucket.CORS == "" {
 		return ErrNoSuchCORS
 	}
-	var doc corsDocument
-	if err := xml.Unmarshal([]byte(q.bucket.CORS), &doc); err != nil {
-		return err
-	}
-	doc.Space = namespace
-	return q.answerXML(doc)
+	return q.answerXML(corsDocument{Space: namespace, Rules: q.bucket.rules()})
 }
 
 func (d *Door) putCORS(q *request) error {
@@ -46,8 +42,7 @@ func (d *Door) putCORS(q *request) error {
 	if err := in.check(); err != nil {
 		return err
 	}
-	in.XMLName, in.Space = xml.Name{Local: "CORSConfiguration"}, ""
-	text, err := xml.Marshal(in)
+	text, err := json.Marshal(in.Rules)
 	if err != nil {
 		return err
 	}
@@ -56,6 +51,16 @@ func (d *Door) putCORS(q *request) error {
 
 func (d *Door) deleteCORS(q *request) error {
 	return d.set(q, http.StatusNoContent, Setting{Action: "objects.delete_cors", Apply: func(b *Bucket) { b.CORS = "" }})
+}
+
+// rules are those of CORS.
+func (b Bucket) rules() []corsRule {
+	if b.CORS == "" {
+		return nil
+	}
+	var all []corsRule
+	_ = json.Unmarshal([]byte(b.CORS), &all) // it was read before it was kept
+	return all
 }
 
 func (doc corsDocument) check() error {
@@ -103,14 +108,10 @@ func (r corsRule) allows(origin, method string, headers []string) bool {
 
 // rule is the first of a bucket's rules that allows what a browser asks.
 func (b Bucket) rule(origin, method string, headers []string) *corsRule {
-	if b.CORS == "" || origin == "" {
+	if origin == "" {
 		return nil
 	}
-	var doc corsDocument
-	if err := xml.Unmarshal([]byte(b.CORS), &doc); err != nil { // it was read before it was kept
-		return nil
-	}
-	for _, r := range doc.Rules {
+	for _, r := range b.rules() {
 		if r.allows(origin, method, headers) {
 			return &r
 		}

@@ -126,7 +126,7 @@ func (n *Installation) NewUser(i *Instance, email string) *User {
 // Client returns a client of i with a token.
 func (n *Installation) Client(i *Instance, token string) *client.Client {
 	n.t.Helper()
-	c, err := client.New(i.Origin, token)
+	c, err := client.New(i.Origin, client.WithToken(token))
 	if err != nil {
 		n.t.Fatal(err)
 	}

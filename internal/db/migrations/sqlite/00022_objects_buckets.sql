@@ -8,7 +8,7 @@ CREATE TABLE objects_buckets (
     created_at  TIMESTAMP NOT NULL,
     public_read INTEGER NOT NULL CHECK (public_read IN (0, 1)),
     policy      TEXT NOT NULL, -- JSON; empty: none
-    cors        TEXT NOT NULL  -- XML; empty: none
+    cors        TEXT NOT NULL  -- JSON array of rules; empty: none
 );
 CREATE INDEX objects_buckets_account ON objects_buckets (account_id);
 
