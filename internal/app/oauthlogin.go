@@ -42,7 +42,7 @@ func (s authority) asked(ctx context.Context, a token.Asked, err error) (login.A
 	switch {
 	case errors.Is(err, token.ErrNoClient):
 		return login.Asked{}, login.ErrNoApp
-	case errors.Is(err, token.ErrRedirect):
+	case errors.Is(err, token.ErrUnregistered):
 		return login.Asked{}, login.ErrRedirect
 	case err != nil:
 		return login.Asked{}, err
@@ -161,7 +161,7 @@ func (s authority) Leave(ctx context.Context, q url.Values) (login.Leaving, erro
 	switch {
 	case errors.Is(err, token.ErrNoClient):
 		return login.Leaving{}, login.ErrNoApp
-	case errors.Is(err, token.ErrRedirect):
+	case errors.Is(err, token.ErrUnregistered):
 		return login.Leaving{}, login.ErrRedirect.At("post_logout_redirect_uri")
 	}
 	return login.Leaving{Client: l.Client.ID, App: l.Client.Name, To: l.To, User: l.User, Session: l.Session}, err

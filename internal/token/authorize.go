@@ -62,6 +62,9 @@ func (g *OAuth) Begin(ctx context.Context, q url.Values) (Asked, error) {
 	if err := checkForm(q); err != nil {
 		return Asked{}, err
 	}
+	if q.Get("client_id") == "" {
+		return Asked{}, ErrRequest.At("client_id").Because("it is missing: it says which app asks")
+	}
 	if uri := q.Get("request_uri"); uri != "" {
 		return g.Resume(ctx, q.Get("client_id"), uri)
 	}
@@ -112,8 +115,11 @@ func (g *OAuth) ask(client Client, q url.Values, jkt string) (Asked, error) {
 	if a.Redirect == "" && len(client.Redirects) == 1 && !slices.Contains(strings.Fields(q.Get("scope")), "openid") {
 		a.Redirect = client.Redirects[0]
 	}
-	if !client.MayRedirect(a.Redirect) {
-		return Asked{}, ErrRedirect.At("redirect_uri").Because("it is not among those of the client")
+	switch {
+	case a.Redirect == "":
+		return Asked{}, ErrRequest.At("redirect_uri").Because("it is missing: want one that the client has registered")
+	case !client.MayRedirect(a.Redirect):
+		return Asked{}, ErrUnregistered.At("redirect_uri")
 	}
 	if err := a.read(client, q, jkt); err != nil {
 		return Asked{}, g.refuse(a, err)

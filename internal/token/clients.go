@@ -26,7 +26,10 @@ var (
 	ErrNoTenant    = fault.New(fault.NotFound, "no such account")
 	ErrClientTaken = fault.New(fault.Conflict, "another client has it, or had it: an id is not used again").Named("client-taken")
 
-	ErrRedirect  = fault.New(fault.Invalid, "is not an address that is taken here: https, or http on a loopback host, absolute, without user, fragment, spaces or control characters").Named("redirect-uri")
+	ErrRedirect = fault.New(fault.Invalid, "is not an address that is taken here: https, or http on a loopback host, absolute, without user, fragment, spaces or control characters").Named("redirect-uri")
+	// ErrUnregistered is of requests: the address may be good, but is not the client's.
+	ErrUnregistered = fault.New(fault.Invalid, "is not among those that the client has registered").Named("unregistered-uri")
+
 	ErrAudience  = fault.New(fault.Invalid, "must have 1 to 200 printable characters, none of them a space")
 	ErrName      = fault.New(fault.Invalid, "must have 1 to 200 characters, none of them a control character")
 	ErrFormat    = fault.New(fault.Invalid, "must be jwt or opaque")

@@ -55,7 +55,7 @@ func leaveTo(c Client, uri, state string) (string, error) {
 	case c.ID == "":
 		return "", ErrRequest.At("post_logout_redirect_uri").Because("say whose it is, by id_token_hint or client_id")
 	case !c.MayLeaveTo(uri):
-		return "", ErrRedirect.At("post_logout_redirect_uri").Because("it is not among those of the client")
+		return "", ErrUnregistered.At("post_logout_redirect_uri")
 	case len(state) > 2048:
 		return "", ErrRequest.At("state").Because("it is too long")
 	case state == "":

@@ -74,8 +74,8 @@ func TestNobodyIsSentOutWithWhatIsNotTheClients(t *testing.T) {
 			"no token":              {url.Values{"id_token_hint": {"x"}}, token.ErrHint},
 			"another client's":      {url.Values{"id_token_hint": {good}, "client_id": {other.ID}}, token.ErrHint},
 			"client that is none":   {url.Values{"id_token_hint": {k.identity(t, "JWT", issuer, "cli_nobody")}}, token.ErrNoClient},
-			"address of the other":  {url.Values{"client_id": {other.ID}, "post_logout_redirect_uri": {left}}, token.ErrRedirect},
-			"address but for a bit": {url.Values{"id_token_hint": {good}, "post_logout_redirect_uri": {left + "&x=1"}}, token.ErrRedirect},
+			"address of the other":  {url.Values{"client_id": {other.ID}, "post_logout_redirect_uri": {left}}, token.ErrUnregistered},
+			"address but for a bit": {url.Values{"id_token_hint": {good}, "post_logout_redirect_uri": {left + "&x=1"}}, token.ErrUnregistered},
 			"address of nobody":     {url.Values{"post_logout_redirect_uri": {left}}, token.ErrRequest},
 			"two of them":           {url.Values{"client_id": {k.app.ID, other.ID}}, token.ErrRequest},
 		} {

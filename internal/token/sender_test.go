@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -232,6 +233,30 @@ func TestPushedRequestIsBoundToItsKeyAndGoodOnce(t *testing.T) {
 		}
 		n.call(t, "/par", id, "sgc_wrong", ask).wants(t, "wrong secret", 401, "invalid_client")
 	})
+}
+
+func TestRequestIsToldWhatItLeavesOut(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, secret := h.client(nil)
+	for _, c := range []struct {
+		what, name, value string
+		want              error
+		text              string
+	}{
+		{"nobody asks", "client_id", "", token.ErrRequest, "client_id: request is not valid: it is missing: it says which app asks"},
+		{"an unknown app asks", "client_id", "nobody", token.ErrNoClient, "no such OAuth client"},
+		{"nowhere to go", "redirect_uri", "", token.ErrRequest, "redirect_uri: request is not valid: it is missing: want one that the client has registered"},
+		{"elsewhere", "redirect_uri", "https://app.example.org/other", token.ErrUnregistered, "redirect_uri: is not among those that the client has registered"},
+	} {
+		if _, err := h.asked(id, c.name, c.value); !errors.Is(err, c.want) || err.Error() != c.text {
+			t.Errorf("%s: got %v, want %q", c.what, err, c.text)
+		}
+	}
+	a := h.nodes[0].call(t, "/par", id, secret, form("response_type", "code", "scope", "openid"))
+	a.wants(t, "pushed", 400, "invalid_request")
+	if got, want := a.text("error_description"), "redirect_uri: request is not valid: it is missing"; !strings.HasPrefix(got, want) {
+		t.Errorf("pushed: got %q, want %q", got, want)
+	}
 }
 
 func TestBoundTokenIsOfNoUseToAThief(t *testing.T) {
