@@ -27,7 +27,7 @@ func NewAuthenticator(g *OAuth, foreign func(token string) bool) Authenticator {
 // Authenticate returns the caller, nil where the request carries no access token, and a
 // fault of kind Unauthorized where it carries one that is not good.
 func (a Authenticator) Authenticate(r *http.Request) (*ticket.Ticket, error) {
-	b, err := readBearer(r)
+	b, err := readCredential(r)
 	if err != nil || b.token == "" || ownEndpoint(r.URL.Path) || a.foreign(b.token) {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func (g *OAuth) Resume(ctx context.Context, clientID, uri string) (Asked, error)
 	if err != nil {
 		return Asked{}, err
 	}
-	var r kept
+	var r keptRequest
 	err = g.db.View(ctx, func(tx *db.Tx) error {
 		r, err = findRequest(ctx, tx, requestHash(uri))
 		return err
@@ -364,7 +364,7 @@ func keptOf(q url.Values) url.Values {
 func (g *OAuth) keepRequest(ctx context.Context, client Client, q url.Values, jkt string) (uri string, err error) {
 	value, hash := seal.NewSecret("")
 	at := g.now()
-	r := kept{client: client.ID, parameters: keptOf(q), jkt: jkt, created: at, expires: at.Add(requestLife)}
+	r := keptRequest{client: client.ID, parameters: keptOf(q), jkt: jkt, created: at, expires: at.Add(requestLife)}
 	err = g.db.Update(ctx, func(tx *db.Tx) error { return insertRequest(ctx, tx, hash, r) })
 	return requestPrefix + value, err
 }

@@ -12,8 +12,8 @@ import (
 	"signet/internal/db"
 )
 
-// kept is an authorization request as it is kept.
-type kept struct {
+// keptRequest is an authorization request as it is kept.
+type keptRequest struct {
 	client           string
 	parameters       url.Values
 	jkt              string
@@ -21,21 +21,21 @@ type kept struct {
 	used             time.Time // zero until it was granted or refused
 }
 
-func insertRequest(ctx context.Context, tx *db.Tx, hash []byte, r kept) error {
+func insertRequest(ctx context.Context, tx *db.Tx, hash []byte, r keptRequest) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO oauth_requests (hash, client_id, parameters, jkt, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		hash, r.client, db.JSON[url.Values]{V: r.parameters}, r.jkt, r.created, r.expires)
 	return err
 }
 
-func findRequest(ctx context.Context, tx *db.Tx, hash []byte) (r kept, err error) {
+func findRequest(ctx context.Context, tx *db.Tx, hash []byte) (r keptRequest, err error) {
 	var parameters db.JSON[url.Values]
 	var used sql.NullTime
 	err = tx.QueryRowContext(ctx, `
 		SELECT client_id, parameters, jkt, created_at, expires_at, used_at FROM oauth_requests WHERE hash = $1`, hash).
 		Scan(&r.client, &parameters, &r.jkt, &r.created, &r.expires, &used)
 	if errors.Is(err, sql.ErrNoRows) {
-		return kept{}, errNoToken
+		return keptRequest{}, errNoToken
 	}
 	r.parameters, r.created, r.expires, r.used = parameters.V, r.created.UTC(), r.expires.UTC(), db.Time(used)
 	return r, err

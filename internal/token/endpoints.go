@@ -7,7 +7,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"signet/internal/db"
@@ -27,9 +26,6 @@ const (
 
 // endpointNames are the endpoints as metrics name them.
 var endpointNames = []string{pathToken, pathPAR, pathDevice, pathIntrospect, pathRevoke, pathUserInfo, pathFreshAuth}
-
-// IsEndpoint reports whether a path is one of those.
-func IsEndpoint(path string) bool { return slices.Contains(endpointNames, path) }
 
 // OAuthRoutes mounts the endpoints of OAuth clients and resources. Those that a browser
 // meets are pages, and elsewhere.
@@ -166,8 +162,8 @@ func (g *OAuth) serveRevoke(w http.ResponseWriter, r *http.Request) error {
 
 // presented returns the access token that a request to one of this server's own
 // endpoints presents.
-func (g *OAuth) presented(r *http.Request, path string) (seen, bearer, error) {
-	b, err := readBearer(r)
+func (g *OAuth) presented(r *http.Request, path string) (seen, credential, error) {
+	b, err := readCredential(r)
 	if err != nil {
 		return seen{}, b, err
 	}

@@ -129,34 +129,34 @@ func (g *OAuth) userInfo(ctx context.Context, c Claims) (UserInfo, error) {
 // ErrNoScope says that a token does not reach this far (RFC 6750, section 3.1).
 var ErrNoScope = fault.New(fault.Forbidden, "the access token does not have the scope").Named("insufficient-scope")
 
-// bearer is a caller that sends an access token.
-type bearer struct {
+// credential is an access token as a request sends it: as Bearer, or as DPoP.
+type credential struct {
 	scheme, token string
 }
 
-// readBearer returns the access token of a request; "" where it has none. It is read
+// readCredential returns the access token of a request; "" where it has none. It is read
 // from the Authorization header only (RFC 6750, section 2.1; RFC 9449, section 7.1).
-func readBearer(r *http.Request) (bearer, error) {
+func readCredential(r *http.Request) (credential, error) {
 	lines := r.Header.Values("Authorization")
 	if len(lines) > 1 {
-		return bearer{}, ErrRequest.At("Authorization").Because("send one")
+		return credential{}, ErrRequest.At("Authorization").Because("send one")
 	}
 	if len(lines) == 0 {
-		return bearer{}, nil
+		return credential{}, nil
 	}
 	scheme, token, _ := strings.Cut(lines[0], " ")
 	for _, known := range []string{"Bearer", "DPoP"} {
 		if strings.EqualFold(scheme, known) {
-			return bearer{known, strings.TrimSpace(token)}, nil
+			return credential{known, strings.TrimSpace(token)}, nil
 		}
 	}
-	return bearer{}, nil
+	return credential{}, nil
 }
 
 // present returns the claims of the access token that a request presents, where it is
 // good and its sender has proven itself. audience is "" where the token is for this
 // server's own endpoints about tokens, and else what it must be for.
-func (g *OAuth) present(ctx context.Context, b bearer, sent Sent, audience string) (seen, error) {
+func (g *OAuth) present(ctx context.Context, b credential, sent Sent, audience string) (seen, error) {
 	if b.token == "" {
 		return seen{}, g.senders.challenged(ErrToken.Because("there is none"), b.scheme, "")
 	}

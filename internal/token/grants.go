@@ -87,8 +87,9 @@ type OAuth struct {
 func NewOAuth(d *db.DB, a *Authority, c *Clients, o OAuthOptions) *OAuth {
 	now := func() time.Time { return db.Now(o.Now()) }
 	return &OAuth{
-		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics, successors: o.Successors, forgetful: o.Forgetful, writer: &writer{db: d}, replays: recent.New[string, struct{}](now),
-		tokens: recent.New[[sha256.Size]byte, seen](now), now: now,
+		db: d, authority: a, clients: c, people: o.People, senders: o.Senders, audit: o.Audit, metrics: o.Metrics,
+		successors: o.Successors, forgetful: o.Forgetful, writer: &writer{db: d}, now: now,
+		replays: recent.New[string, struct{}](now), tokens: recent.New[[sha256.Size]byte, seen](now),
 	}
 }
 

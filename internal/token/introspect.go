@@ -50,7 +50,7 @@ func (g *OAuth) Introspect(ctx context.Context, r Request) (Introspection, error
 	if err != nil || !may {
 		return Introspection{}, err
 	}
-	if err := g.senders.AtIntrospection(ctx, r.Sent, caller, r.Form.Get("client_certificate"), s.claims); err != nil {
+	if err := g.senders.atIntrospection(ctx, r.Sent, caller, r.Form.Get("client_certificate"), s.claims); err != nil {
 		return Introspection{}, err
 	}
 	return s.introspection(), nil

@@ -16,7 +16,7 @@ var errResourceNonce = fault.New(fault.Unauthorized, "the DPoP proof must have t
 
 // atResource holds a request with an access token to what the token is bound to, and
 // uses the proof up. audience is "" at the endpoints that are for tokens of any.
-func (s *Senders) atResource(ctx context.Context, sent Sent, b bearer, c Claims, audience string) error {
+func (s *Senders) atResource(ctx context.Context, sent Sent, b credential, c Claims, audience string) error {
 	if err := s.matchCertificate(ctx, sent, c, audience); err != nil {
 		return s.challenged(err, b.scheme, "invalid_token")
 	}
@@ -77,7 +77,7 @@ func (s *Senders) matchCertificate(ctx context.Context, sent Sent, c Claims, aud
 	return ErrToken.Because("it is bound to another certificate")
 }
 
-func (s *Senders) matchProof(ctx context.Context, sent Sent, b bearer, c Claims, audience string) error {
+func (s *Senders) matchProof(ctx context.Context, sent Sent, b credential, c Claims, audience string) error {
 	k := Checked{senders: s, client: Client{ID: c.Client, Account: c.Account}, address: sent.Address, Confirm: c.Confirm}
 	now := s.o.Now()
 	proof, err := dpop.Verify(s.o.Proofs, dpop.Request{Headers: sent.Proofs, Method: sent.Method, URL: sent.URL}, now)
@@ -149,10 +149,10 @@ func (s *Senders) challenged(err error, scheme, code string) error {
 	return web.WithHeader(err, "WWW-Authenticate", challenge)
 }
 
-// AtIntrospection compares certificates where that is asked for (strict): the one that a
+// atIntrospection compares certificates where that is asked for (strict): the one that a
 // token's own client shows, or the one that a resource server passes on, in PEM or as
 // the base64 of its DER.
-func (s *Senders) AtIntrospection(ctx context.Context, sent Sent, caller Client, passed string, c Claims) error {
+func (s *Senders) atIntrospection(ctx context.Context, sent Sent, caller Client, passed string, c Claims) error {
 	if !s.o.Strict || c.Confirm.X5T == "" {
 		return nil
 	}
