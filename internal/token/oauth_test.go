@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -66,6 +67,7 @@ type houseOptions struct {
 	guard  func(g *once.Guard)                     // is told of each node's; may be nil
 
 	forgetful bool
+	clientCAs *x509.CertPool // nil for none
 }
 
 func (h *house) now() time.Time {
@@ -140,7 +142,7 @@ func (h *house) newNode(o houseOptions) *node {
 		o.guard(guard)
 	}
 	h.clients = token.NewClients(h.d, byName{}, auditor, token.ClientOptions{
-		Catalogue: []ticket.Permission{{Name: "mail:send"}, {Name: "users:write"}, {Name: "peers:approve", Node: true}}, Issuer: issuer, Now: h.now,
+		Catalogue: []ticket.Permission{{Name: "mail:send"}, {Name: "users:write"}, {Name: "peers:approve", Node: true}}, Issuer: issuer, ClientCAs: o.clientCAs, Now: h.now,
 	})
 	h.codes = token.NewCodes(h.d, authority, token.CodeOptions{People: h.people, Audit: auditor, Now: h.now})
 	sender := token.SenderOptions{

@@ -123,14 +123,15 @@ func (s *Senders) MTLSOrigin() string {
 	return s.o.MTLSOrigin
 }
 
-// certificateAuth is how clients can prove themselves by certificate: at a listener of ours,
-// or through a proxy, which brings no chain to verify.
+// certificateAuth is how clients can prove themselves by certificate: at a listener of
+// ours, where authorities are configured for tls_client_auth, or through a proxy, which
+// brings no chain to verify.
 func (s *Senders) certificateAuth() []string {
-	proxied := s.o.MTLS && len(s.o.Certificates.Proxies) > 0
+	listener, proxy := s.MTLSOrigin() != "", s.o.MTLS && len(s.o.Certificates.Proxies) > 0
 	switch {
-	case s.MTLSOrigin() != "", proxied && s.o.Certificates.Verifies:
+	case listener && s.clients.options.ClientCAs != nil, proxy && s.o.Certificates.Verifies:
 		return []string{string(AuthTLS), string(AuthSelfSigned)}
-	case proxied:
+	case listener, proxy:
 		return []string{string(AuthSelfSigned)}
 	}
 	return nil

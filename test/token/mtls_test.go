@@ -3,12 +3,20 @@ package token_test
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
 
 	signettest "signet/test/signet"
 )
@@ -60,6 +68,78 @@ func TestTokenThatIsBoundToACertificateIsGoodWithItAlone(t *testing.T) {
 	if got := mismatches(d.Instance) - before; got != 3 {
 		t.Errorf("authority_mtls_mismatch_total rose by %v, want 3", got)
 	}
+}
+
+func TestClientProvesItselfByItsCertificateOverTLS(t *testing.T) {
+	t.Parallel()
+	d := signettest.Dev(t)
+	m := d.Ready.MTLS
+	listed, mine := loadPair(t, m.ClientCertFile, m.ClientKeyFile), selfSigned(t, "dev-client")
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: mine.Leaf.PublicKey, Certificates: []*x509.Certificate{mine.Leaf}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "jwks.json")
+	if err := os.WriteFile(file, keys, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"--id", "chained", "--auth", "tls_client_auth", "--tls-subject", "dn:CN=dev-client"},
+		{"--id", "own", "--auth", "self_signed_tls_client_auth", "--jwks", file},
+	} {
+		args = append([]string{"admin", "client", "create", "--data", d.Ready.Data, "--name", "App", "--grant", "client_credentials"}, args...)
+		if out, err := exec.CommandContext(t.Context(), signettest.Binary(t), args...).CombinedOutput(); err != nil { //nolint:gosec // the test's own words
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	for _, c := range []struct {
+		name, origin, client string
+		shown                []tls.Certificate
+		want                 string // the certificate that the token is bound to; "" where there is none
+	}{
+		{"of the authority", m.URL, "chained", []tls.Certificate{listed}, thumbprint(listed)},
+		{"of the same name, and nobody's", m.URL, "chained", []tls.Certificate{mine}, ""},
+		{"its own", m.URL, "own", []tls.Certificate{mine}, thumbprint(mine)},
+		{"of the authority, which is not its own", m.URL, "own", []tls.Certificate{listed}, ""},
+		{"none, for the authority's", m.URL, "chained", nil, ""},
+		{"none, for its own", m.URL, "own", nil, ""},
+		{"where nobody asks for one", d.Origin, "chained", []tls.Certificate{listed}, ""},
+	} {
+		by := newCaller(t, trusting(t, m.CAFile, c.shown...))
+		form := own()
+		form.Set("client_id", c.client)
+		a := by.post(c.origin+"/token", form)
+		if c.want == "" {
+			if a.Status != http.StatusUnauthorized || a.Error != "invalid_client" {
+				t.Errorf("%s: got %d %s, want 401 invalid_client", c.name, a.Status, a.Body)
+			}
+			continue
+		}
+		if got := claimed(t, a.Access); a.Status != http.StatusOK || got != c.want {
+			t.Errorf("%s: got %d, bound to %q, want 200, %q", c.name, a.Status, got, c.want)
+		}
+	}
+}
+
+// claimed is the certificate that an access token says it is bound to (RFC 8705, section
+// 3.1); "" for none.
+func claimed(t testing.TB, access string) string {
+	t.Helper()
+	parts := strings.Split(access, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var says struct {
+		Confirm map[string]string `json:"cnf"`
+	}
+	if err := json.Unmarshal(payload, &says); err != nil {
+		t.Fatal(err)
+	}
+	return says.Confirm["x5t#S256"]
 }
 
 // What /fresh-auth says of a token of client_credentials: its sender is the right one, but
