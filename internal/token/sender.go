@@ -389,6 +389,7 @@ func (c Checked) quota() string {
 
 // prefixOf is the network that one household has: /64 or /32.
 func prefixOf(a netip.Addr) string {
+	a = a.Unmap()
 	bits := 32
 	if a.Is6() {
 		bits = 64

@@ -486,12 +486,13 @@ func TestBypassGivesBearerTokensUntilItEnds(t *testing.T) {
 }
 
 func TestTenantsAndTheConfigurationMayDemandAKey(t *testing.T) {
-	h := newHouse(t, dbtest.SQLite(t), houseOptions{sender: func(s *token.SenderOptions) { s.DPoPFor = []string{"acme"} }})
+	for _, account := range []string{"acme", "*"} {
+		h := newHouse(t, dbtest.SQLite(t), houseOptions{sender: func(s *token.SenderOptions) { s.DPoPFor = []string{"other", account} }})
+		id, secret := h.client(nil)
+		h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials")).wants(t, "by configuration of "+account, 400, "invalid_dpop_proof")
+	}
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{sender: func(s *token.SenderOptions) { s.DPoPFor = []string{"other"} }})
 	id, secret := h.client(nil)
-	h.nodes[0].call(t, "/token", id, secret, form("grant_type", "client_credentials")).wants(t, "by configuration", 400, "invalid_dpop_proof")
-
-	h = newHouse(t, dbtest.SQLite(t), houseOptions{})
-	id, secret = h.client(nil)
 	before := h.nodes[0].call(t, "/token", id, secret, exchange(h.authorize(id)))
 	before.wants(t, "by nobody", 200, "")
 	if err := h.clients.SetTenantPolicy(member(t.Context(), "acme", "oauth:clients"), "", token.Policy{DPoP: token.Required, MTLS: token.Off}); err != nil {
