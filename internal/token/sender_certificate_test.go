@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/internal/db"
 	"signet/internal/db/dbtest"
@@ -118,6 +119,23 @@ func TestAudienceMayDemandACertificate(t *testing.T) {
 	n.call(t, "/token", id, secret, form("grant_type", "client_credentials", "resource", api)).wants(t, "there", 401, "invalid_client")
 	n.call(t, "/token", id, secret, form("grant_type", "client_credentials", "resource", issuer)).wants(t, "elsewhere", 200, "")
 	n.call(t, "/token", id, secret, form("grant_type", "client_credentials", "resource", issuer, "resource", api)).wants(t, "both", 401, "invalid_client")
+}
+
+func TestTokenOfBeforeItsAudienceDemandedACertificateIsRefusedThere(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{sender: func(o *token.SenderOptions) { o.MTLSAt = []string{issuer} }})
+	id, secret := h.client(nil)
+	n := h.nodes[0]
+	a := n.shown(t, newCertificate(t), "/token", id, secret, form("grant_type", "client_credentials", "resource", issuer))
+	a.wants(t, "token", 200, "")
+	h.exec(`UPDATE authority_tokens SET sender_certificate = '' WHERE created_at <= $1`) // as it was before
+	h.advance(2 * time.Second)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, issuer+"/api/v1/things", http.NoBody)
+	r.Header.Set("Authorization", "Bearer "+a.text("access_token"))
+	_, err := token.NewAuthenticator(n.OAuth, func(string) bool { return false }).Authenticate(r)
+	if err == nil || !strings.Contains(err.Error(), "bound to no certificate, and must be") {
+		t.Errorf("at the audience: got %v", err)
+	}
+	n.call(t, "/userinfo", "", "", form(), "Authorization", "Bearer "+a.text("access_token")).wants(t, "elsewhere", 403, "insufficient_scope")
 }
 
 func TestCertificateByHeaderIsBelievedOfAProxyAlone(t *testing.T) {

@@ -88,7 +88,7 @@ func TestClientProvesItselfByItsCertificateOverTLS(t *testing.T) {
 		{"--id", "own", "--auth", "self_signed_tls_client_auth", "--jwks", file},
 	} {
 		args = append([]string{"admin", "client", "create", "--data", d.Ready.Data, "--name", "App", "--grant", "client_credentials"}, args...)
-		if out, err := exec.CommandContext(t.Context(), signettest.Binary(t), args...).CombinedOutput(); err != nil { //nolint:gosec // the test's own words
+		if out, err := exec.CommandContext(t.Context(), signettest.Binary(t), args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
