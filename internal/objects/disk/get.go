@@ -1,0 +1,170 @@
+package disk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"signet/internal/db"
+	"signet/internal/objects"
+)
+
+// Get implements [objects.Store]. Where the writer that the body is copied to can take
+// from a file by itself, as that of net/http does, the bytes do not pass this process.
+func (s *Store) Get(ctx context.Context, g objects.Get) (*objects.Content, error) {
+	c, files, err := s.look(ctx, g, true)
+	if err != nil || c.DeleteMarker {
+		return c, err
+	}
+	c.Body, err = openBody(s.files, files)
+	return c, err
+}
+
+// Head implements [objects.Store].
+func (s *Store) Head(ctx context.Context, g objects.Get) (*objects.Content, error) {
+	c, _, err := s.look(ctx, g, false)
+	return c, err
+}
+
+// look finds an object, the part of it that is asked for and, where withFiles, the
+// files that this part is in.
+func (s *Store) look(ctx context.Context, g objects.Get, withFiles bool) (c *objects.Content, files []extent, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		v, versioning, err := find(ctx, tx, g.Ref)
+		if err != nil {
+			return err
+		}
+		o, err := v.object(versioning)
+		c = &objects.Content{Object: o}
+		if err != nil || v.marker {
+			return err
+		}
+		if err := g.Conditions.Check(o); err != nil {
+			return err
+		}
+		if err := cut(ctx, tx, g, v, c); err != nil {
+			return err
+		}
+		if withFiles {
+			files, err = readExtents(ctx, tx, v, c.First, c.Length)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, files, nil
+}
+
+// find returns the version that r names. It may be a marker.
+func find(ctx context.Context, tx *db.Tx, r objects.Ref) (*row, objects.Versioning, error) {
+	if r.VersionID != "" {
+		versioning, err := readVersioning(ctx, tx, r.Bucket)
+		if err != nil {
+			return nil, "", err
+		}
+		v, err := readVersion(ctx, tx, r)
+		return v, versioning, err
+	}
+	at, err := readSlot(ctx, tx, r.Bucket, r.Key)
+	if err != nil || at.current != nil {
+		return at.current, at.versioning, err
+	}
+	if at.versioning != objects.Unversioned {
+		newest, err := readBehind(ctx, tx, r.Bucket, r.Key)
+		if err != nil || newest != nil {
+			return newest, at.versioning, err
+		}
+	}
+	return nil, "", objects.ErrNoSuchKey
+}
+
+// cut says where the part that is asked for begins and how long it is.
+func cut(ctx context.Context, tx *db.Tx, g objects.Get, v *row, c *objects.Content) error {
+	c.Length = v.size
+	switch {
+	case g.Part != 0:
+		c.Partial = true
+		return cutPart(ctx, tx, g.Part, v, c)
+	case g.Range != nil:
+		c.Partial = true
+		return cutRange(*g.Range, v.size, c)
+	}
+	return nil
+}
+
+// cutPart counts the parts that the object has: their numbers may have gaps.
+func cutPart(ctx context.Context, tx *db.Tx, number int, v *row, c *objects.Content) error {
+	if number < 0 || number > max(v.parts, 1) {
+		return objects.ErrPartOfObject
+	}
+	if v.parts == 0 {
+		return nil
+	}
+	return tx.QueryRowContext(ctx, `
+		SELECT first, size FROM objects_disk_parts WHERE upload = $1 ORDER BY number LIMIT 1 OFFSET $2`,
+		v.body, number-1).Scan(&c.First, &c.Length)
+}
+
+// cutRange clips a range to the object (RFC 9110, section 14.1.2), or returns ErrRange.
+func cutRange(r objects.Range, size int64, c *objects.Content) error {
+	first, last := r.First, r.Last
+	if first < 0 {
+		first, last = max(0, size+first), size-1
+	}
+	if last < 0 || last >= size {
+		last = size - 1
+	}
+	if first > last {
+		return objects.ErrRange
+	}
+	c.First, c.Length = first, last-first+1
+	return nil
+}
+
+// extent is a part of a file: length bytes from first on.
+type extent struct {
+	file          string
+	size          int64 // of the file
+	first, length int64
+}
+
+// readExtents returns the files that length bytes of a body from first on are in, in order.
+func readExtents(ctx context.Context, tx *db.Tx, v *row, first, length int64) ([]extent, error) {
+	if length == 0 {
+		return nil, nil
+	}
+	if v.parts == 0 {
+		return []extent{{v.body, v.size, first, length}}, nil
+	}
+	rows, err := tx.QueryContext(ctx, `
+		SELECT file, size, first FROM objects_disk_parts
+		WHERE upload = $1 AND size > 0 AND first < $2 AND first + size > $3 ORDER BY number`, v.body, first+length, first)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []extent
+	for rows.Next() {
+		var e extent
+		var begin int64 // of the part in the object
+		if err := rows.Scan(&e.file, &e.size, &begin); err != nil {
+			return nil, err
+		}
+		e.first = max(0, first-begin)
+		e.length = min(e.size, first+length-begin) - e.first
+		all = append(all, e)
+	}
+	return all, errors.Join(rows.Err(), enough(all, length))
+}
+
+func enough(all []extent, want int64) error {
+	var have int64
+	for _, e := range all {
+		have += e.length
+	}
+	if have != want {
+		return sql.ErrNoRows // a row of a part is missing
+	}
+	return nil
+}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package disk
+
+import "golang.org/x/sys/unix"
+
+// syncAll syncs what was written since the last time, where the policy is Interval.
+func (f *files) syncAll() error {
+	if !f.dirty.Swap(false) {
+		return nil
+	}
+	err := unix.Sync()
+	if err != nil {
+		f.dirty.Store(true)
+	}
+	return err
+}

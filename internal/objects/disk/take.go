@@ -1,0 +1,189 @@
+package disk
+
+import (
+	"crypto/md5" //nolint:gosec // what S3's entity tags are made of; it proves nothing
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"sync"
+
+	"signet/internal/objects"
+)
+
+const (
+	small     = 64 << 10  // bodies up to here are read whole, and then written at once
+	chunkSize = 256 << 10 // of larger ones
+	chunks    = 3         // under way between reader and hasher
+)
+
+// taken is a body that was read to its end and is kept in a file.
+type taken struct {
+	file     string // empty where there are no bytes
+	size     int64
+	md5      []byte
+	checksum objects.Checksum
+}
+
+func (t taken) etag() string { return hex.EncodeToString(t.md5) }
+
+var (
+	smallBuffers = sync.Pool{New: func() any { b := make([]byte, small+1); return &b }}
+	chunkBuffers = sync.Pool{New: func() any { b := make([]byte, chunkSize); return &b }}
+)
+
+// take reads a body and keeps it under a new name. Where it fails it leaves nothing.
+// algorithm is a checksum to have, declared or not; empty: whatever was declared.
+func (s *Store) take(b objects.Body, algorithm string) (taken, error) {
+	t := taken{size: b.Length(), file: newName(s.now())}
+	var from io.Reader = b
+	own := hashed{b, newHash(algorithm), algorithm}
+	if own.sum != nil {
+		from = own
+	}
+	var err error
+	if t.size <= small {
+		err = s.takeSmall(from, &t)
+	} else {
+		err = s.takeLarge(from, &t)
+	}
+	if err != nil {
+		return taken{}, failed(err)
+	}
+	if sums := b.Checksums(); len(sums) > 0 {
+		t.checksum = sums[0]
+	}
+	if own.sum != nil && t.checksum.Algorithm != algorithm {
+		t.checksum = own.checksum()
+	}
+	return t, nil
+}
+
+func (s *Store) takeSmall(b io.Reader, t *taken) error {
+	buf := smallBuffers.Get().(*[]byte) // all that is put there
+	defer smallBuffers.Put(buf)
+	n, err := fill(b, *buf)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if int64(n) != t.size {
+		return lengthError(int64(n), t.size)
+	}
+	sum := md5.Sum((*buf)[:n]) //nolint:gosec // as above
+	t.md5 = sum[:]
+	if n == 0 {
+		t.file = ""
+		return nil
+	}
+	return s.keep(t.file, func(f *os.File) error {
+		_, err := f.Write((*buf)[:n])
+		return err
+	})
+}
+
+// takeLarge hashes on a goroutine of its own: MD5 is slower than the disk, and the
+// body's own proof is computed where it is read.
+func (s *Store) takeLarge(b io.Reader, t *taken) error {
+	return s.keep(t.file, func(f *os.File) error {
+		h := newHasher()
+		n, err := pour(f, b, h)
+		t.md5 = h.sum()
+		if err == nil && n != t.size {
+			err = lengthError(n, t.size)
+		}
+		return err
+	})
+}
+
+// keep writes a file. Where that fails there is none.
+func (s *Store) keep(name string, write func(f *os.File) error) error {
+	f, err := s.files.create(name)
+	if err != nil {
+		return err
+	}
+	if err := write(f); err != nil {
+		return errors.Join(err, f.Close(), s.files.discard(name))
+	}
+	if err := s.files.finish(f, name); err != nil {
+		return errors.Join(err, s.files.discard(name))
+	}
+	return nil
+}
+
+func pour(f *os.File, b io.Reader, h *hasher) (n int64, err error) {
+	for {
+		buf := <-h.free
+		got, err := fill(b, *buf)
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
+			h.free <- buf
+			return n, err
+		}
+		h.work <- piece{buf, got}
+		if _, err := f.Write((*buf)[:got]); err != nil {
+			return n, err
+		}
+		n += int64(got)
+		if ended {
+			return n, nil
+		}
+	}
+}
+
+// fill reads until buf is full or the body ends, and returns io.EOF in the latter case.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = r.Read(buf[n:])
+		n += m
+	}
+	return n, err
+}
+
+func lengthError(got, want int64) error {
+	return fmt.Errorf("body of %d bytes, want %d: %w", got, want, io.ErrUnexpectedEOF)
+}
+
+// hasher computes an MD5 beside its caller.
+type hasher struct {
+	free chan *[]byte
+	work chan piece
+	done chan struct{}
+	md5  hash.Hash
+}
+
+type piece struct {
+	buf *[]byte
+	n   int
+}
+
+func newHasher() *hasher {
+	h := &hasher{
+		free: make(chan *[]byte, chunks), work: make(chan piece, chunks), done: make(chan struct{}),
+		md5: md5.New(), //nolint:gosec // as above
+	}
+	for range chunks {
+		h.free <- chunkBuffers.Get().(*[]byte) // all that is put there
+	}
+	go func() {
+		defer close(h.done)
+		for p := range h.work {
+			h.md5.Write((*p.buf)[:p.n])
+			h.free <- p.buf
+		}
+	}()
+	return h
+}
+
+// sum ends the hasher.
+func (h *hasher) sum() []byte {
+	close(h.work)
+	<-h.done
+	close(h.free)
+	for buf := range h.free {
+		chunkBuffers.Put(buf)
+	}
+	return h.md5.Sum(nil)
+}
