@@ -511,6 +511,22 @@ func TestDeviceWaitsForItsUser(t *testing.T) {
 	})
 }
 
+func TestRefreshTokenWithASuccessorIsNotActive(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
+	id, secret := h.client(nil)
+	n := h.nodes[0]
+	first := n.call(t, "/token", id, secret, exchange(h.authorize(id, "scope", "openid offline_access"))).text("refresh_token")
+	active := func(value string) any { return n.call(t, "/introspect", id, secret, form("token", value)).body["active"] }
+	if got := active(first); got != true {
+		t.Errorf("before it is used: got %v", got)
+	}
+	second := n.call(t, "/token", id, secret, form("grant_type", "refresh_token", "refresh_token", first)).text("refresh_token")
+	h.advance(2 * time.Second)
+	if old, young := active(first), active(second); old != false || young != true {
+		t.Errorf("after: got %v and of its successor %v, want false and true", old, young)
+	}
+}
+
 func TestUserInfoTellsWhatTheScopesLet(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), houseOptions{})
 	id, secret := h.client(nil)
