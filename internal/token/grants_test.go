@@ -516,7 +516,9 @@ func TestRefreshTokenWithASuccessorIsNotActive(t *testing.T) {
 	id, secret := h.client(nil)
 	n := h.nodes[0]
 	first := n.call(t, "/token", id, secret, exchange(h.authorize(id, "scope", "openid offline_access"))).text("refresh_token")
-	active := func(value string) any { return n.call(t, "/introspect", id, secret, form("token", value)).body["active"] }
+	active := func(value string) any {
+		return n.call(t, "/introspect", id, secret, form("token", value)).body["active"]
+	}
 	if got := active(first); got != true {
 		t.Errorf("before it is used: got %v", got)
 	}
