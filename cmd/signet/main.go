@@ -42,6 +42,7 @@ type cli struct {
 	Admin     adminCmd     `cmd:"" help:"Accounts, users, tokens and service keys."`
 	Token     tokenCmd     `cmd:"" help:"The token authority: its signing keys, and what a token is."`
 	Authroute authrouteCmd `cmd:"" help:"Signed mail: keys, proofs, modes, break-glass, load test."`
+	S3        s3Cmd        `cmd:"" name:"s3" help:"Buckets and objects, with an access key."`
 	Try       tryCmd       `cmd:"" help:"See it work, against a server that signet dev started."`
 
 	Version versionCmd `cmd:"" help:"Print the version."`
