@@ -26,7 +26,11 @@ func WithRegion(region string) Option { return func(c *Client) { c.region = regi
 // S3 returns a client of the server's buckets: path style, with the region set. It
 // sends requests without a proof where [WithCredentials] was not given.
 func (c *Client) S3() *s3.Client {
-	o := s3.Options{BaseEndpoint: aws.String(c.origin), Region: c.region, UsePathStyle: true, Credentials: aws.AnonymousCredentials{}}
+	o := s3.Options{
+		BaseEndpoint: aws.String(c.origin), Region: c.region, UsePathStyle: true, Credentials: aws.AnonymousCredentials{},
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
+	}
 	if k := c.keys; k.AccessKeyID != "" {
 		o.Credentials = credentials.NewStaticCredentialsProvider(k.AccessKeyID, k.SecretAccessKey, k.SessionToken)
 	}
