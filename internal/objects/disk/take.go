@@ -44,7 +44,7 @@ func (s *Store) take(b objects.Body, algorithm string) (taken, error) {
 		from = own
 	}
 	var err error
-	if t.size <= small {
+	if t.size >= 0 && t.size <= small {
 		err = s.takeSmall(from, &t)
 	} else {
 		err = s.takeLarge(from, &t)
@@ -90,6 +90,9 @@ func (s *Store) takeLarge(b io.Reader, t *taken) error {
 		h := newHasher()
 		n, err := pour(f, b, h)
 		t.md5 = h.sum()
+		if t.size < 0 { // a form does not say
+			t.size = n
+		}
 		if err == nil && n != t.size {
 			err = lengthError(n, t.size)
 		}
