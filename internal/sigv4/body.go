@@ -177,6 +177,9 @@ func broken(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
+	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge(-1, limit.Limit)
+	}
 	if t, ok := errors.AsType[interface {
 		error
 		Timeout() bool

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -20,19 +19,8 @@ type claim struct {
 	signed      string // names of the signed headers, with ; between them
 	signature   string
 	token       string
+	hash        string // what stands for the payload in the canonical request
 }
-
-// The parameters of a presigned URL.
-const (
-	queryAlgorithm = "X-Amz-Algorithm"
-	queryScope     = "X-Amz-Credential"
-	queryDate      = "X-Amz-Date"
-	queryExpires   = "X-Amz-Expires"
-	querySigned    = "X-Amz-SignedHeaders"
-	querySignature = "X-Amz-Signature"
-	querySession   = "X-Amz-Security-Token"
-	queryHash      = "X-Amz-Content-Sha256"
-)
 
 // claimOf reads the claim of a request, from the place where it has one.
 func claimOf(r *http.Request, o Options) (claim, error) {
@@ -73,192 +61,6 @@ func looseClaim(r *http.Request) claim {
 	return c
 }
 
-// queryForm says whether a query has a signature of version 4, or of version 2.
-func queryForm(raw string) (f Form, v2 bool) {
-	if raw == "" {
-		return None, false
-	}
-	if has(raw, queryAlgorithm) || has(raw, querySignature) || has(raw, queryScope) {
-		return Query, false
-	}
-	return None, has(raw, "AWSAccessKeyId") && has(raw, "Signature")
-}
-
-func has(raw, name string) bool {
-	_, ok := lookUp(raw, name)
-	return ok
-}
-
-// headerClaim reads the header Authorization. Some clients put a comma between its
-// parts, some a comma and blanks.
-func headerClaim(r *http.Request, text string, o Options) (claim, error) {
-	c := claim{form: Header, token: headerValue(r.Header, "x-amz-security-token")}
-	scheme, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
-	switch scheme {
-	case algorithm:
-	case algorithmA:
-		return c, signatureV4A()
-	case "AWS":
-		return c, signatureV2()
-	default:
-		return c, invalidArgument("Unsupported Authorization Type", "Authorization", text)
-	}
-	var credential string
-	for part := range strings.SplitSeq(rest, ",") {
-		name, value, _ := strings.Cut(strings.Trim(part, " \t"), "=")
-		var into *string
-		switch name {
-		case "Credential":
-			into = &credential
-		case "SignedHeaders":
-			into = &c.signed
-		case "Signature":
-			into = &c.signature
-		}
-		if into == nil || *into != "" || value == "" {
-			return c, needsParts()
-		}
-		*into = value
-	}
-	if credential == "" || c.signed == "" || c.signature == "" {
-		return c, needsParts()
-	}
-	if err := c.readDate(r.Header); err != nil {
-		return c, err
-	}
-	return c, c.check(credential, "", o)
-}
-
-func needsParts() error {
-	return malformed(Header, "", "the authorization header requires three components: Credential, SignedHeaders, and Signature.")
-}
-
-// readDate reads the time of a request from X-Amz-Date, or else from Date.
-func (c *claim) readDate(h http.Header) error {
-	c.stamp = headerValue(h, "x-amz-date")
-	if at, err := time.Parse(longDate, c.stamp); err == nil {
-		c.at = at
-		return nil
-	}
-	date := headerValue(h, "date")
-	if at, err := time.Parse(longDate, date); err == nil && c.stamp == "" {
-		c.at, c.stamp = at, date
-		return nil
-	}
-	if at, err := http.ParseTime(date); err == nil && c.stamp == "" {
-		c.at, c.stamp = at, at.UTC().Format(longDate)
-		return nil
-	}
-	return denied("AWS authentication requires a valid Date or x-amz-date header")
-}
-
-// queryClaim reads the parameters of a presigned URL, each of which may stand once.
-func queryClaim(r *http.Request, o Options) (claim, error) {
-	raw := r.URL.RawQuery
-	c := claim{form: Query}
-	var method, credential, expires string
-	for _, p := range []struct {
-		name string
-		into *string
-	}{
-		{queryAlgorithm, &method},
-		{queryScope, &credential},
-		{queryDate, &c.stamp},
-		{queryExpires, &expires},
-		{querySigned, &c.signed},
-		{querySignature, &c.signature},
-		{querySession, &c.token},
-	} {
-		value, ok := lookUp(raw, p.name)
-		if ok && value == "" || !ok && p.name != querySession {
-			return c, needsParameters()
-		}
-		*p.into = value
-	}
-	switch {
-	case method == algorithmA:
-		return c, signatureV4A()
-	case method != algorithm:
-		return c, malformed(Query, "", `X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"`)
-	case twice(raw):
-		return c, malformed(Query, "", "each X-Amz parameter may stand only once.")
-	}
-	at, err := time.Parse(longDate, c.stamp)
-	if err != nil {
-		return c, malformed(Query, "", `X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`)
-	}
-	c.at = at
-	if c.expires, err = lifetime(expires); err != nil {
-		return c, err
-	}
-	return c, c.check(credential, queryScope, o)
-}
-
-func needsParameters() error {
-	return malformed(Query, "", "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "+
-		"X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
-}
-
-func lifetime(text string) (time.Duration, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	switch limit := int64(MaxExpires / time.Second); {
-	case err != nil:
-		return 0, malformed(Query, "", "X-Amz-Expires should be a number")
-	case n < 0:
-		return 0, malformed(Query, "", "X-Amz-Expires must be non-negative")
-	case n == 0:
-		return 0, malformed(Query, "", "X-Amz-Expires must be at least one second")
-	case n > limit:
-		return 0, malformed(Query, "", "X-Amz-Expires must be less than a week (in seconds); "+
-			"that is, the given X-Amz-Expires must be less than 604800 seconds")
-	}
-	return time.Duration(n) * time.Second, nil
-}
-
-// lookUp returns the value of the first parameter of that name, decoded.
-func lookUp(raw, name string) (string, bool) {
-	for pair := range strings.SplitSeq(raw, "&") {
-		value, found := strings.CutPrefix(pair, name)
-		if !found || value != "" && value[0] != '=' {
-			continue
-		}
-		value = strings.TrimPrefix(value, "=")
-		if strings.ContainsAny(value, "%+") {
-			if plain, err := url.QueryUnescape(value); err == nil {
-				return plain, true
-			}
-		}
-		return value, true
-	}
-	return "", false
-}
-
-func queryValue(raw, name string) string {
-	value, _ := lookUp(raw, name)
-	return value
-}
-
-// twice reports whether a parameter that is a part of the signature stands twice, or
-// with escapes in its name, where two readers might take different ones.
-func twice(raw string) bool {
-	var seen [8]bool
-	names := [8]string{queryAlgorithm, queryScope, queryDate, queryExpires, querySigned, querySignature, querySession, queryHash}
-	for pair := range strings.SplitSeq(raw, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		escaped := strings.ContainsAny(name, "%+")
-		if escaped {
-			name, _ = url.QueryUnescape(name)
-		}
-		if i := slices.Index(names[:], name); i >= 0 {
-			if seen[i] || escaped {
-				return true
-			}
-			seen[i] = true
-		}
-	}
-	return false
-}
-
 // check reads the credential, AKID/DATE/REGION/SERVICE/aws4_request, and holds it to
 // what this service is. The part is the parameter or field that it stands in.
 func (c *claim) check(credential, part string, o Options) error {
@@ -270,13 +72,14 @@ func (c *claim) check(credential, part string, o Options) error {
 	date, rest, _ := strings.Cut(scope, "/")
 	region, rest, _ := strings.Cut(rest, "/")
 	service, end, _ := strings.Cut(rest, "/")
+	day := c.stamp[:len("20060102")]
 	switch {
 	case accessKeyID == "":
 		return malformed(c.form, part, "a non-empty Access Key (AKID) must be provided in the credential.")
-	case !isDay(date):
+	case date != day && !isDay(date):
 		return malformed(c.form, part, `incorrect date format "`+date+`". This date in the credential must be in the format "yyyyMMdd".`)
-	case date != c.stamp[:len("20060102")]:
-		return malformed(c.form, part, `Invalid credential date "`+date+`". This date is not the same as X-Amz-Date: "`+c.stamp[:len("20060102")]+`".`)
+	case date != day:
+		return malformed(c.form, part, `Invalid credential date "`+date+`". This date is not the same as X-Amz-Date: "`+day+`".`)
 	case o.Region != "" && region != o.Region:
 		return wrongRegion(c.form, part, region, o.Region)
 	case o.Service != "" && service != o.Service:
@@ -336,15 +139,24 @@ func (c *claim) checkTime(now time.Time) error {
 // checkHeaders refuses a request with a header that changes what it means and that is
 // not signed: host, and all x-amz-*. Those of a presigned URL may stand in its query.
 func (c *claim) checkHeaders(r *http.Request) error {
+	if c.coversAll(r.Header) {
+		return nil
+	}
+	signed := strings.Split(c.signed, ";")
+	var query url.Values
+	if c.form == Query {
+		query = lowerQuery(r.URL.RawQuery)
+	}
 	var missing []string
-	if !c.covers("host") {
+	if _, ok := slices.BinarySearch(signed, "host"); !ok {
 		missing = append(missing, "host")
 	}
 	for name, values := range r.Header {
-		if !isAmz(name) || c.covers(name) || c.form == Query && repeated(r.URL.RawQuery, name, values) {
-			continue
+		lower := strings.ToLower(name)
+		_, ok := slices.BinarySearch(signed, lower)
+		if !ok && isAmz(name) && !slices.Equal(query[lower], values) {
+			missing = append(missing, lower)
 		}
-		missing = append(missing, strings.ToLower(name))
 	}
 	if missing == nil {
 		return nil
@@ -353,56 +165,36 @@ func (c *claim) checkHeaders(r *http.Request) error {
 	return notSigned(missing)
 }
 
+// coversAll reports whether host and all x-amz-* headers are signed. It counts: names
+// are in the list once each, and in the request too.
+func (c *claim) coversAll(h http.Header) bool {
+	host, left := false, 0
+	for name := range h {
+		if isAmz(name) {
+			left++
+		}
+	}
+	for name, rest := next(c.signed); name != ""; name, rest = next(rest) {
+		switch {
+		case name == "host":
+			host = true
+		case isAmz(name) && headerValues(h, name) != nil:
+			left--
+		}
+	}
+	return host && left == 0
+}
+
+// isAmz reports whether a header is one of AWS. It must be signed, as those of the
+// standard are not understood to change what a request means.
 func isAmz(name string) bool {
 	return len(name) > len("x-amz-") && strings.EqualFold(name[:len("x-amz-")], "x-amz-")
 }
 
-// covers reports whether a header is signed.
-func (c *claim) covers(name string) bool {
-	for signed, rest := next(c.signed); signed != ""; signed, rest = next(rest) {
-		if strings.EqualFold(signed, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// repeated reports whether a header says only what the signed query says.
-func repeated(raw, name string, values []string) bool {
-	for pair := range strings.SplitSeq(raw, "&") {
-		key, value, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(value); err == nil && strings.EqualFold(key, name) {
-			return len(values) == 1 && values[0] == plain
-		}
-	}
-	return false
-}
-
-// headerValue returns the lines of a header, joined, as they are signed.
-func headerValue(h http.Header, name string) string {
-	values := headerValues(h, name)
-	if len(values) == 1 {
-		return values[0]
-	}
-	return strings.Join(values, ",")
-}
-
 func (c *claim) message(r *http.Request, o Options) message {
-	m := message{host: o.hostOf(r), signed: c.signed, hash: c.hashText(r)}
+	m := message{host: o.hostOf(r), signed: c.signed, hash: c.hash}
 	if c.form == Query {
 		m.without = querySignature
 	}
 	return m
-}
-
-// hashText returns what stands for the payload in the canonical request.
-func (c *claim) hashText(r *http.Request) string {
-	text := headerValue(r.Header, "x-amz-content-sha256")
-	if text == "" && c.form == Query {
-		text = queryValue(r.URL.RawQuery, queryHash)
-	}
-	if text == "" {
-		return unsignedPayload
-	}
-	return text
 }

@@ -96,11 +96,15 @@ func mismatch(accessKeyID, stringToSign, signature, canonical string) *Error {
 		with("StringToSign", stringToSign).
 		with("SignatureProvided", signature).
 		with("StringToSignBytes", hexBytes(stringToSign))
-	if canonical != "" {
+	// A head may have a megabyte, and who is refused gets back no more than it sent.
+	if canonical != "" && len(canonical) <= maxShown {
 		e = e.with("CanonicalRequest", canonical).with("CanonicalRequestBytes", hexBytes(canonical))
 	}
 	return e
 }
+
+// maxShown is the longest canonical request that a refusal shows.
+const maxShown = 16 << 10
 
 // hexBytes writes s as AWS shows it: two digits a byte, with blanks between them.
 func hexBytes(s string) string {

@@ -17,6 +17,8 @@ import (
 const (
 	exampleKey    = "AKIAIOSFODNN7EXAMPLE"
 	exampleSecret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
 func exampleTime() time.Time { return time.Date(2013, 5, 24, 0, 0, 0, 0, time.UTC) }
@@ -55,10 +57,9 @@ func request(tb testing.TB, head, body string) *http.Request {
 const signedWith = "Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
 
 func TestExamplesOfTheDocumentationVerify(t *testing.T) {
-	const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	for name, c := range map[string]struct{ head, body string }{
 		"GET of an object": {head: "GET /test.txt HTTP/1.1\nHost: examplebucket.s3.amazonaws.com\nRange: bytes=0-9\n" +
-			"x-amz-content-sha256: " + empty + "\nx-amz-date: 20130524T000000Z\n" +
+			"x-amz-content-sha256: " + emptyHash + "\nx-amz-date: 20130524T000000Z\n" +
 			signedWith + "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date," +
 			"Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"},
 		"PUT of an object": {
@@ -71,11 +72,11 @@ func TestExamplesOfTheDocumentationVerify(t *testing.T) {
 			body: "Welcome to Amazon S3.",
 		},
 		"GET of a bucket's lifecycle": {head: "GET /?lifecycle HTTP/1.1\nHost: examplebucket.s3.amazonaws.com\n" +
-			"x-amz-date: 20130524T000000Z\nx-amz-content-sha256: " + empty + "\n" +
+			"x-amz-date: 20130524T000000Z\nx-amz-content-sha256: " + emptyHash + "\n" +
 			signedWith + "SignedHeaders=host;x-amz-content-sha256;x-amz-date," +
 			"Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"},
 		"list of objects": {head: "GET /?max-keys=2&prefix=J HTTP/1.1\nHost: examplebucket.s3.amazonaws.com\n" +
-			"x-amz-date: 20130524T000000Z\nx-amz-content-sha256: " + empty + "\n" +
+			"x-amz-date: 20130524T000000Z\nx-amz-content-sha256: " + emptyHash + "\n" +
 			signedWith + "SignedHeaders=host;x-amz-content-sha256;x-amz-date," +
 			"Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"},
 		"presigned GET": {head: "GET /test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2F" +

@@ -1,7 +1,10 @@
 package sigv4
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -38,12 +41,74 @@ func (p payload) signed() bool { return p.kind == StreamingSigned || p.kind == S
 // trailer reports whether a trailer comes after the chunks.
 func (p payload) trailer() bool { return p.kind >= StreamingSignedTrailer }
 
-// payloadOf reads x-amz-content-sha256, which the header form must have.
-func (c *claim) payloadOf(r *http.Request) (payload, error) {
-	if c.form == Header && headerValues(r.Header, "x-amz-content-sha256") == nil && c.signature != "" {
-		return payload{}, invalidRequest("Missing required header for this request: x-amz-content-sha256")
+// payloadOf reads what a request says of its payload, and refuses what it may not say.
+func (c *claim) payloadOf(r *http.Request, o Options) (payload, error) {
+	c.hash = c.statedHash(r)
+	if c.hash == "" {
+		if err := c.impliedHash(r, o); err != nil {
+			return payload{}, err
+		}
 	}
-	switch text := c.hashText(r); text {
+	return parsePayload(c.hash)
+}
+
+// statedHash returns x-amz-content-sha256, which a presigned URL may have in its query.
+func (c *claim) statedHash(r *http.Request) string {
+	if text := headerValue(r.Header, "x-amz-content-sha256"); text != "" || c.form != Query {
+		return text
+	}
+	return queryValue(r.URL.RawQuery, queryHash)
+}
+
+// impliedHash sets what is signed where the request does not say it.
+func (c *claim) impliedHash(r *http.Request, o Options) error {
+	switch {
+	case c.form == None:
+		c.hash = unsignedPayload
+	case o.Service != "" && o.Service != "s3":
+		return c.hashBody(r, o)
+	case c.form == Query:
+		c.hash = unsignedPayload
+	default:
+		return invalidRequest("Missing required header for this request: x-amz-content-sha256")
+	}
+	return nil
+}
+
+// maxOther is the longest body of a service that is not S3, where MaxBody is not set.
+const maxOther = 128 << 10
+
+// hashBody hashes the body of a service that is not S3: it is signed, and its hash is in
+// no header. The body is read whole, and put back.
+func (c *claim) hashBody(r *http.Request, o Options) error {
+	limit := o.MaxBody
+	if limit == 0 {
+		limit = maxOther
+	}
+	switch {
+	case r.ContentLength < 0:
+		return missingLength()
+	case r.ContentLength > limit:
+		return tooLarge(r.ContentLength, limit)
+	case r.Body == nil:
+		c.hash = emptyHash
+		return nil
+	}
+	data := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, data); err != nil {
+		return broken(err)
+	}
+	sum := sha256.Sum256(data)
+	c.hash = hex.EncodeToString(sum[:])
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{bytes.NewReader(data), r.Body}
+	return nil
+}
+
+func parsePayload(text string) (payload, error) {
+	switch text {
 	case unsignedPayload:
 		return payload{kind: Unsigned}, nil
 	case "STREAMING-AWS4-HMAC-SHA256-PAYLOAD":
@@ -54,14 +119,13 @@ func (c *claim) payloadOf(r *http.Request) (payload, error) {
 		return payload{kind: StreamingUnsignedTrailer}, nil
 	case "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER":
 		return payload{}, signatureV4A()
-	default:
-		if !isSHA256(text) {
-			return payload{}, invalidArgument("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "+
-				"STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "+
-				"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.", "x-amz-content-sha256", text)
-		}
-		return payload{kind: Hashed, hash: strings.ToLower(text)}, nil
 	}
+	if !isSHA256(text) {
+		return payload{}, invalidArgument("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "+
+			"STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "+
+			"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.", "x-amz-content-sha256", text)
+	}
+	return payload{kind: Hashed, hash: strings.ToLower(text)}, nil
 }
 
 func isSHA256(text string) bool {

@@ -74,7 +74,9 @@ type Identity struct {
 }
 
 // Verify checks the signature of a request and returns who made it, with its body. It
-// reads nothing of r.Body, so that a refusal comes before 100 Continue.
+// reads nothing of r.Body, so that a refusal comes before 100 Continue; except for a
+// service that is not S3, whose requests do not say what the hash of their body is: that
+// is read, up to MaxBody or 128 KiB.
 //
 // A request without credentials is no error: its Form is None, and the caller decides
 // what an anonymous may do. Refusals are *[Error]; other errors are those of keys.
@@ -83,7 +85,7 @@ func Verify(r *http.Request, keys KeyLookup, o Options) (Identity, *Body, error)
 	if err != nil {
 		return Identity{}, nil, err
 	}
-	payload, err := c.payloadOf(r)
+	payload, err := c.payloadOf(r, o)
 	if err != nil {
 		return Identity{}, nil, err
 	}
@@ -113,7 +115,11 @@ func Verify(r *http.Request, keys KeyLookup, o Options) (Identity, *Body, error)
 // length) must still hold. The identity has no Credential.
 func Unverified(r *http.Request, o Options) (Identity, *Body, error) {
 	c := looseClaim(r)
-	payload, err := c.payloadOf(r)
+	text := c.statedHash(r)
+	if text == "" {
+		text = unsignedPayload
+	}
+	payload, err := parsePayload(text)
 	if err != nil {
 		return Identity{}, nil, err
 	}
