@@ -177,11 +177,19 @@ type framing struct {
 	value   string
 	trailer string // signature, in place of the right one
 	end     string // of trailer lines; \r\n where empty
+	service string // s3 where empty
 }
 
 func (f framing) chain(kind, tail string) string {
-	key := naiveKey("20130524", "us-east-1", "s3")
-	return hex.EncodeToString(naiveHMAC(key, "AWS4-HMAC-SHA256-"+kind+"\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n"+f.last+"\n"+tail))
+	return f.sign("AWS4-HMAC-SHA256-" + kind + "\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n" + f.last + "\n" + tail)
+}
+
+func (f framing) sign(text string) string {
+	service := f.service
+	if service == "" {
+		service = "s3"
+	}
+	return hex.EncodeToString(naiveHMAC(naiveKey("20130524", "us-east-1", service), text))
 }
 
 func hashOf(s string) string {
