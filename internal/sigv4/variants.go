@@ -91,9 +91,9 @@ func pathVariants(r *http.Request) []variant {
 			},
 		},
 		{"the client encoded the path twice, as services other than S3 want it", setPath(r.URL.EscapedPath())},
-		{"the client signed the path cleaned of //, . and ..; in S3 it is signed as it is", setPath(path.Clean(p))},
 		{"a proxy added a slash to the path", setPath(strings.TrimSuffix(p, "/"))},
 		{"a proxy cut the slash off the path", setPath(p + "/")},
+		{"the client signed the path cleaned of //, . and ..; in S3 it is signed as it is", setPath(path.Clean(p))},
 		{"a proxy cleaned the path: the client signed it with // at its beginning", setPath("/" + p)},
 	}
 	if once, err := url.PathUnescape(p); err == nil && once != p {

@@ -178,6 +178,7 @@ type framing struct {
 	trailer string // signature, in place of the right one
 	end     string // of trailer lines; \r\n where empty
 	service string // s3 where empty
+	key     []byte // of the scope, once it was derived
 }
 
 func (f framing) chain(kind, tail string) string {
@@ -185,11 +186,17 @@ func (f framing) chain(kind, tail string) string {
 }
 
 func (f framing) sign(text string) string {
-	service := f.service
-	if service == "" {
-		service = "s3"
+	return hex.EncodeToString(naiveHMAC(f.scopeKey(), text))
+}
+
+func (f framing) scopeKey() []byte {
+	switch {
+	case f.key != nil:
+		return f.key
+	case f.service != "":
+		return naiveKey("20130524", "us-east-1", f.service)
 	}
-	return hex.EncodeToString(naiveHMAC(naiveKey("20130524", "us-east-1", service), text))
+	return naiveKey("20130524", "us-east-1", "s3")
 }
 
 func hashOf(s string) string {
@@ -199,6 +206,7 @@ func hashOf(s string) string {
 
 func (f framing) write(chunks ...string) string {
 	var b strings.Builder
+	f.key = f.scopeKey()
 	for _, data := range append(chunks, "") {
 		fmt.Fprintf(&b, "%x", len(data))
 		if f.signed {
