@@ -100,13 +100,14 @@ type detail struct {
 	Value   string `xml:",chardata"`
 }
 
-// refuse answers with an error.
-func (d *Door) refuse(q *request, err error) {
+// refuse answers with an error, and returns the status.
+func (d *Door) refuse(q *request, err error) int {
 	proof, ok := errors.AsType[*sigv4.Error](err)
 	if !ok {
-		d.deny(q, err)
+		p := web.ProblemOf(q.Context(), err)
+		d.deny(q, p)
 		web.Fail(q.w, q.r, err)
-		return
+		return statusOf(p)
 	}
 	d.denyProof(q, proof)
 	doc := errorDocument{Code: proof.Code, Message: proof.Message}
@@ -118,20 +119,29 @@ func (d *Door) refuse(q *request, err error) {
 		}
 	}
 	writeError(q.w, q.r, proof.Status, doc)
+	return proof.Status
+}
+
+// codeOf is S3's code of a problem.
+func codeOf(p *web.Problem) string {
+	if code, ok := words[p.Word()]; ok {
+		return code
+	}
+	return p.Word()
+}
+
+func statusOf(p *web.Problem) int {
+	if status, ok := statuses[codeOf(p)]; ok {
+		return status
+	}
+	return p.Status
 }
 
 // WriteProblem answers with p as S3 does. It is the door's [web.ErrorWriter].
 func WriteProblem(w http.ResponseWriter, r *http.Request, p *web.Problem) {
-	doc := errorDocument{Code: p.Word(), Message: p.Detail}
-	if code, ok := words[p.Word()]; ok {
-		doc.Code = code
-	}
+	doc, status := errorDocument{Code: codeOf(p), Message: p.Detail}, statusOf(p)
 	if p.Field != "" {
 		doc.Details = append(doc.Details, detail{xml.Name{Local: "ArgumentName"}, p.Field})
-	}
-	status, ok := statuses[doc.Code]
-	if !ok {
-		status = p.Status
 	}
 	if status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "1")

@@ -84,7 +84,7 @@ func (d *Door) deleteOne(q *request, r Ref, etag string) (Deleted, error) {
 		return Deleted{}, err
 	}
 	if err := d.may(q, q.op, q.bucket, r.Key, r.VersionID); err != nil {
-		d.deny(q, err)
+		d.deny(q, web.ProblemOf(q.Context(), err))
 		return Deleted{}, err
 	}
 	return d.store.Delete(q.Context(), r, Conditions{IfMatch: etag})
@@ -92,10 +92,7 @@ func (d *Door) deleteOne(q *request, r Ref, etag string) (Deleted, error) {
 
 func (d *Door) deleteError(q *request, key, version string, err error) deleteError {
 	p := web.ProblemOf(q.Context(), err)
-	e := deleteError{Key: key, VersionID: version, Code: p.Word(), Message: p.Detail}
-	if code, ok := words[e.Code]; ok {
-		e.Code = code
-	}
+	e := deleteError{Key: key, VersionID: version, Code: codeOf(p), Message: p.Detail}
 	if p.Status >= http.StatusInternalServerError {
 		slog.ErrorContext(q.Context(), "an object was not deleted", "request", p.RequestID, "bucket", q.target.bucket, "error", err)
 	}

@@ -25,9 +25,12 @@ type Denial struct {
 }
 
 // deny tells of a refusal of somebody who may not.
-func (d *Door) deny(q *request, err error) {
-	p := web.ProblemOf(q.Context(), err)
-	if d.o.Denied == nil || p.Status != http.StatusForbidden {
+func (d *Door) deny(q *request, p *web.Problem) {
+	if p.Status != http.StatusForbidden {
+		return
+	}
+	d.o.Metrics.deny(p.Word())
+	if d.o.Denied == nil {
 		return
 	}
 	d.o.Denied(q.Context(), d.denial(q, p.Word(), p.Detail))
@@ -35,6 +38,7 @@ func (d *Door) deny(q *request, err error) {
 
 // denyProof tells of a refusal of a proof that does not hold.
 func (d *Door) denyProof(q *request, e *sigv4.Error) {
+	d.o.Metrics.deny(e.Code)
 	if d.o.Denied == nil {
 		return
 	}

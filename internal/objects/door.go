@@ -32,6 +32,7 @@ type DoorOptions struct {
 	CheckPolicy func(bucket string, doc []byte) (public bool, err error) // whether it opens the bucket to everybody
 	STS         http.Handler                                             // POST / ; nil: none
 	Denied      func(context.Context, Denial)                            // is told of each refusal; nil: nobody
+	Metrics     *Metrics                                                 // nil: nothing is counted
 	Now         func() time.Time
 }
 
@@ -67,15 +68,18 @@ type request struct {
 	body   *sigv4.Body // nil in forms
 	form   *sigv4.PostedForm
 	signed bool
+	taken  int64 // bytes of objects that came in
+	given  int64 // and went out
 }
 
 func (q *request) Context() context.Context { return q.r.Context() }
 
 // ServeHTTP implements [http.Handler].
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := newRequest(w, r)
-	if err := d.answer(q); err != nil { //nolint:contextcheck // the request carries it
-		d.refuse(q, err) //nolint:contextcheck // the request carries it
+	q, status, began := newRequest(w, r), http.StatusOK, d.o.Now()
+	defer func() { d.o.Metrics.observe(q, status, d.o.Now().Sub(began)) }() // also where the connection is cut
+	if err := d.answer(q); err != nil {                                     //nolint:contextcheck // the request carries it
+		status = d.refuse(q, err) //nolint:contextcheck // the request carries it
 	}
 }
 

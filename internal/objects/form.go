@@ -47,6 +47,7 @@ func (d *Door) postObject(q *request) error {
 	if err != nil {
 		return err
 	}
+	q.taken = o.Size
 	return q.answerForm(o, target)
 }
 

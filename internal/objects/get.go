@@ -101,6 +101,7 @@ func (q *request) send(c *Content) error {
 			_ = deadlines.SetWriteDeadline(time.Now().Add(pieceTime)) // real time: the connection's
 		}
 		n, err := io.CopyN(q.w, c.Body, min(left, piece))
+		q.given += n
 		if left -= n; err != nil && left > 0 {
 			panic(http.ErrAbortHandler)
 		}

@@ -81,6 +81,7 @@ func (d *Door) uploadPart(q *request) error {
 	if err != nil {
 		return err
 	}
+	q.taken = p.Size
 	q.written(Object{ETag: p.ETag, Checksum: Checksum{Algorithm: p.Checksum.Algorithm, Value: p.Checksum.Value}})
 	return nil
 }

@@ -27,6 +27,7 @@ func (d *Door) putObject(q *request) error {
 	if err != nil {
 		return err
 	}
+	q.taken = o.Size
 	q.written(o)
 	return nil
 }
