@@ -212,11 +212,7 @@ func (c *chunks) trailerLine() (line string, more bool, err error) {
 	if line, ok := strings.CutSuffix(string(text), "\r\n"); ok {
 		return line, line != "", nil
 	}
-	line = strings.TrimSuffix(string(text), "\n")
-	if line == "" {
-		return "", false, badTrailer()
-	}
-	return line, true, c.lineEnd()
+	return strings.TrimSuffix(string(text), "\n"), true, c.lineEnd()
 }
 
 // line reads a line of framing, without its end.

@@ -310,9 +310,59 @@ func TestBodyOfAnotherServiceIsSignedWithoutSayingItsHash(t *testing.T) {
 	if _, _, err := sigv4.Verify(parsed(t, change(text, "Version", "version")), lookup(), o); err == nil {
 		t.Error("a body that was changed was taken")
 	}
-	o.MaxBody = 42
-	_, err = verify(t, text, o)
-	if e, ok := errors.AsType[*sigv4.Error](err); !ok || e.Code != "EntityTooLarge" {
-		t.Errorf("body over the limit: got %v, want EntityTooLarge", err)
+	for limit, text := range map[int64]string{42: text, 0: change(text, "Content-Length: 43", "Content-Length: 131073")} {
+		o.MaxBody = limit
+		_, err = verify(t, text, o)
+		if e, ok := errors.AsType[*sigv4.Error](err); !ok || e.Code != "EntityTooLarge" {
+			t.Errorf("body over the limit: got %v, want EntityTooLarge", err)
+		}
+	}
+}
+
+// The server of Go takes some headers out of the map, and some proxies before it do.
+func TestHeadersThatTheServerTakesOutVerify(t *testing.T) {
+	for header, value := range map[string]string{"Transfer-Encoding": "chunked", "Content-Length": "0"} {
+		name := strings.ToLower(header)
+		names := []string{name, "host", "x-amz-content-sha256", "x-amz-date"}
+		slices.Sort(names)
+		var lines strings.Builder
+		for _, n := range names {
+			lines.WriteString(n + ":" + map[string]string{
+				name: value, "host": "s3.example.com", "x-amz-content-sha256": streamingUnsigned, "x-amz-date": "20130524T000000Z",
+			}[n] + "\n")
+		}
+		canonical := "PUT\n/b/k\n\n" + lines.String() + "\n" + strings.Join(names, ";") + "\n" + streamingUnsigned
+		r := parsed(t, draft{"PUT", "/b/k", []string{
+			header + ": " + value, "x-amz-date: 20130524T000000Z", "x-amz-content-sha256: " + streamingUnsigned,
+			signedWith + "SignedHeaders=" + strings.Join(names, ";") + ",Signature=" + signatureOf(canonical),
+		}, ""}.text())
+		r.Header.Del(header)
+		_, _, err := sigv4.Verify(r, lookup(), exampleOptions())
+		if e, ok := errors.AsType[*sigv4.Error](err); !ok || e.Code != "MissingContentLength" { // the next thing that is missing
+			t.Errorf("%s: got %v", header, err)
+		}
+	}
+}
+
+// The figure of the design: six at most, for the common request.
+func TestVerificationAllocatesLittle(t *testing.T) {
+	cred := exampleCredential()
+	r, keys, o := parsed(t, get(t)), only(cred), exampleOptions()
+	if got := testing.AllocsPerRun(100, func() {
+		if _, _, err := sigv4.Verify(r, keys, o); err != nil {
+			t.Error(err)
+		}
+	}); got > 6 {
+		t.Errorf("%v allocations, want 6 at most", got)
+	}
+}
+
+// A head of a megabyte is not sent back four times over.
+func TestRefusalShowsNoMoreThanItGot(t *testing.T) {
+	text := change(get(t), "/bucket/key", "/bucket/"+strings.Repeat("k", 32<<10))
+	_, err := verify(t, text, exampleOptions())
+	e, ok := errors.AsType[*sigv4.Error](err)
+	if !ok || e.Code != "SignatureDoesNotMatch" || e.Detail("CanonicalRequest") != "" || e.Detail("StringToSign") == "" {
+		t.Errorf("got %.200v", err)
 	}
 }
