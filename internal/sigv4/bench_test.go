@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -100,4 +101,50 @@ func naive(r *http.Request, key []byte) bool {
 	scope := strings.SplitN(fields["Credential"], "/", 2)[1]
 	text := "AWS4-HMAC-SHA256\n" + r.Header.Get("X-Amz-Date") + "\n" + scope + "\n" + hex.EncodeToString(sum[:])
 	return hmac.Equal([]byte(hex.EncodeToString(naiveHMAC(key, text))), []byte(fields["Signature"]))
+}
+
+// BenchmarkBody reads 8 MiB as they come, beside their SHA-256 alone.
+func BenchmarkBody(b *testing.B) {
+	const size = 8 << 20
+	data := strings.Repeat("0123456789abcdef", size/16)
+	var cut []string
+	for from := 0; from < size; from += 64 << 10 {
+		cut = append(cut, data[from:from+64<<10])
+	}
+	buffer := make([]byte, 128<<10)
+	for name, text := range map[string]string{
+		"hash": put(b, data),
+		"signed chunks": streamed(b, streamingSigned, size, func(seed string) string {
+			return framing{signed: true, last: seed}.write(cut...)
+		}),
+		"unsigned chunks, CRC32": streamed(b, streamingUnsigned, size, func(string) string {
+			return framing{name: "x-amz-checksum-crc32", value: crcOf([]byte(data))}.write(cut...)
+		}, "x-amz-trailer: x-amz-checksum-crc32"),
+	} {
+		head, body, _ := strings.Cut(text, "\r\n\r\n")
+		r := request(b, strings.ReplaceAll(head, "\r\n", "\n"), "")
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Body = io.NopCloser(strings.NewReader(body))
+				_, got, err := sigv4.Verify(r, lookup(), exampleOptions())
+				if err != nil {
+					b.Fatal(err)
+				}
+				if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, got, buffer); n != size || err != nil {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+	b.Run("SHA-256 alone", func(b *testing.B) {
+		b.SetBytes(size)
+		for b.Loop() {
+			h := sha256.New()
+			if _, err := io.CopyBuffer(h, struct{ io.Reader }{strings.NewReader(data)}, buffer); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

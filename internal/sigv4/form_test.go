@@ -168,6 +168,9 @@ func TestFormsThatAreRefused(t *testing.T) {
 		"fields of more than 20 KiB":        {field("x-ignore-a", strings.Repeat("x", 20<<10)), "MaxPostPreDataLengthExceeded", ""},
 		"file that is too small":            {func(p *posted) { p.file = "1234" }, "EntityTooSmall", ""},
 		"file that is too large":            {func(p *posted) { p.file = strings.Repeat("x", 21) }, "EntityTooLarge", ""},
+		"file outside one of two ranges":    {policy("5, 20]", `5, 20], ["content-length-range", 0, 10]`), "EntityTooLarge", ""},
+		"file over the first of two ranges": {policy("5, 20]", `5, 10], ["content-length-range", 0, 99]`), "EntityTooLarge", ""},
+		"file outside the first range":      {policy("5, 20]", `12, 20], ["content-length-range", 0, 99]`), "EntityTooSmall", ""},
 		"file that is not its checksum": {func(p *posted) {
 			p.policy = change(p.policy, `{"acl"`, `["eq","$x-amz-checksum-crc32","AAAAAA=="],{"acl"`)
 			p.fields["x-amz-checksum-crc32"] = "AAAAAA=="
@@ -184,6 +187,28 @@ func TestFormsThatAreRefused(t *testing.T) {
 				t.Errorf("got %v, want %s with %q", err, c.code, c.message)
 			}
 		})
+	}
+}
+
+func TestFormIsHeldToTheLimitOfTheService(t *testing.T) {
+	for limit, ok := range map[int64]bool{10: false, 11: true} {
+		o := formOptions()
+		o.MaxBody = limit
+		_, form, err := sigv4.VerifyForm(example().request(t), lookup(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = io.ReadAll(form.File); (err == nil) != ok {
+			t.Errorf("limit of %d: got %v", limit, err)
+		}
+	}
+	p := example()
+	p.policy, p.file = "", strings.Repeat("x", 100<<10)
+	o := formOptions()
+	o.MaxBody = 1
+	_, _, err := sigv4.VerifyForm(p.request(t), lookup(), o)
+	if e, ok := errors.AsType[*sigv4.Error](err); !ok || e.Code != "EntityTooLarge" {
+		t.Errorf("length far over the limit: got %v, want EntityTooLarge", err)
 	}
 }
 

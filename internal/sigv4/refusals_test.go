@@ -242,6 +242,7 @@ func chunksRefused(t *testing.T) []refusal {
 		incomplete("end before the last chunk", plain(11, "b\r\nhello world\r\n")),
 		incomplete("end in the trailer", plain(11, "b\r\nhello world\r\n0\r\nx-amz-checksum")),
 		framed("chunk without its line end", plain(11, "b\r\nhello worldx\r\n0\r\n"+crc)),
+		framed("chunk with other bytes for its line end", plain(11, "b\r\nhello worldxy0\r\n"+crc)),
 		framed("chunk size that is none", plain(11, "zz\r\nhello world\r\n0\r\n"+crc)),
 		framed("chunk size with a sign", plain(11, "+b\r\nhello world\r\n0\r\n"+crc)),
 		framed("chunk size of 65 bits", plain(11, "1000000000000000b\r\nhello world\r\n0\r\n"+crc)),
