@@ -12,12 +12,13 @@ import (
 
 	"signet/internal/db"
 	"signet/internal/db/dbtest"
+	"signet/internal/objects/objectstest"
 )
 
 func TestObjectComesBackAsItWasPut(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		h := newHouse(t, d, nil)
-		c, ctx := h.owner(), t.Context()
+		h := objectstest.OnDisk(t, d, nil)
+		c, ctx := h.Owner(), t.Context()
 		if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("files")}); err != nil {
 			t.Fatal(err)
 		}
@@ -52,9 +53,8 @@ func TestObjectComesBackAsItWasPut(t *testing.T) {
 }
 
 func TestMultipartUploadIsOneObject(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		h := newHouse(t, d, nil)
-		c, ctx := h.owner(), t.Context()
+	objectstest.Each(t, nil, func(t *testing.T, h *objectstest.House) {
+		c, ctx := h.Owner(), t.Context()
 		bucket, key := aws.String("files"), aws.String("big")
 		if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket}); err != nil {
 			t.Fatal(err)
@@ -94,9 +94,9 @@ func TestMultipartUploadIsOneObject(t *testing.T) {
 }
 
 func TestDoorRefusesInItsOwnWords(t *testing.T) {
-	h := newHouse(t, dbtest.SQLite(t), nil)
-	h.send("PUT", "/files", "").wants(t, "create", 200, "")
-	h.send("PUT", "/files/there", "x").wants(t, "put", 200, "")
+	h := objectstest.OnDisk(t, dbtest.SQLite(t), nil)
+	h.Send("PUT", "/files", "").Wants(t, "create", 200, "")
+	h.Send("PUT", "/files/there", "x").Wants(t, "put", 200, "")
 	for _, c := range []struct {
 		what, method, path, body string
 		headers                  []string
@@ -130,16 +130,16 @@ func TestDoorRefusesInItsOwnWords(t *testing.T) {
 		{what: "policy that is not there", method: "GET", path: "/files?policy", status: 404, code: "NoSuchBucketPolicy"},
 		{what: "region", method: "PUT", path: "/other", body: "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>", status: 400, code: "InvalidLocationConstraint"},
 	} {
-		a := h.send(c.method, c.path, c.body, c.headers...)
-		a.wants(t, c.what, c.status, c.code)
-		if a.header.Get("X-Amz-Request-Id") == "" || !strings.Contains(a.body, "<RequestId>"+a.header.Get("X-Amz-Request-Id")) {
-			t.Errorf("%s: request id: header %q, body %s", c.what, a.header.Get("X-Amz-Request-Id"), a.body)
+		a := h.Send(c.method, c.path, c.body, c.headers...)
+		a.Wants(t, c.what, c.status, c.code)
+		if a.Header.Get("X-Amz-Request-Id") == "" || !strings.Contains(a.Body, "<RequestId>"+a.Header.Get("X-Amz-Request-Id")) {
+			t.Errorf("%s: request id: header %q, body %s", c.what, a.Header.Get("X-Amz-Request-Id"), a.Body)
 		}
 	}
-	if a := h.send("HEAD", "/files/away", ""); a.status != 404 || a.body != "" {
-		t.Errorf("HEAD: got %d %q, want 404 without a body", a.status, a.body)
+	if a := h.Send("HEAD", "/files/away", ""); a.Status != 404 || a.Body != "" {
+		t.Errorf("HEAD: got %d %q, want 404 without a body", a.Status, a.Body)
 	}
-	if a := h.send("GET", "/files/there", ""); a.body != "x" || a.header.Get("Content-Security-Policy") != "sandbox" || a.header.Get("X-Content-Type-Options") != "nosniff" {
-		t.Errorf("the object afterwards: got %q, %v", a.body, a.header)
+	if a := h.Send("GET", "/files/there", ""); a.Body != "x" || a.Header.Get("Content-Security-Policy") != "sandbox" || a.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("the object afterwards: got %q, %v", a.Body, a.Header)
 	}
 }
