@@ -26,9 +26,10 @@ type Body struct {
 	err     error // what Read returns from now on
 }
 
-// newBody returns the body of a request. The seed is nil where chunk signatures are not
-// looked at. A body of no bytes proves itself here, where it is not in chunks: nobody
-// reads that of a GET.
+// newBody returns the body of a request. The seed is nil where its chunks have no
+// signatures, or none that is looked at.
+//
+// A body of no bytes that is not in chunks proves itself here: nobody reads that of a GET.
 func newBody(r *http.Request, p payload, s *seed, o Options) (*Body, error) {
 	length, err := lengthOf(r, p)
 	if err != nil {

@@ -18,6 +18,7 @@ type message struct {
 	hash    string // of the payload, or the word in its place
 	without string // parameter of the query that is left out
 	path    string // canonical, in place of the request's; only [Explain] has use for it
+	query   string // the same
 }
 
 // appendCanonical appends the canonical request.
@@ -37,7 +38,11 @@ func (m *message) appendCanonical(b []byte, r *http.Request) []byte {
 		b = appendEncoded(b, r.URL.Path, true)
 	}
 	b = append(b, '\n')
-	b = appendQuery(b, r.URL.RawQuery, m.without)
+	if m.query != "" {
+		b = append(b, m.query...)
+	} else {
+		b = appendQuery(b, r.URL.RawQuery, m.without)
+	}
 	b = append(b, '\n')
 	for name, rest := next(m.signed); name != ""; name, rest = next(rest) {
 		b = append(b, name...)

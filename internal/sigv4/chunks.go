@@ -44,7 +44,7 @@ type chunks struct {
 
 func newChunks(r io.Reader, p payload, s *seed, d declared) *chunks {
 	c := &chunks{in: bufio.NewReaderSize(r, maxLine), payload: p, declared: d}
-	if p.signed() && s != nil {
+	if s != nil {
 		c.seed, c.hash = s, sha256.New()
 	}
 	return c

@@ -185,8 +185,7 @@ func (c *claim) coversAll(h http.Header) bool {
 	return host && left == 0
 }
 
-// isAmz reports whether a header is one of AWS. It must be signed, as those of the
-// standard are not understood to change what a request means.
+// isAmz reports whether a header is one of AWS, which says what a request means.
 func isAmz(name string) bool {
 	return len(name) > len("x-amz-") && strings.EqualFold(name[:len("x-amz-")], "x-amz-")
 }

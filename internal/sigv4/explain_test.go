@@ -34,6 +34,7 @@ func TestExplanationsNameTheCause(t *testing.T) {
 		"blank signed as plus":    {change(signedAs("/bucket/key", "/bucket/a+b"), "/bucket/key", "/bucket/a%20b"), "with + for a blank"},
 		"path signed raw":         {change(signedAs("/bucket/key", "/bucket/a=b"), "/bucket/key", "/bucket/a=b"), "without encoding it as S3 does"},
 		"plus in the query":       {change(signedAs("key\n\n", "key\na=1%2B1\n"), "/bucket/key", "/bucket/key?a=1+1"), "signed + in the query as a plus"},
+		"query not sorted":        {change(signedAs("key\n\n", "key\nb=1&a=1\n"), "/bucket/key", "/bucket/key?b=1&a=1"), "the client signed the query as it is sent"},
 		"query that was added":    {change(get(t), "/bucket/key", "/bucket/key?x=1"), "was added by a proxy"},
 		"payload signed unsigned": {signedAs("date\n"+emptyHash, "date\nUNSIGNED-PAYLOAD"), "signed the payload as UNSIGNED-PAYLOAD"},
 		"other secret":            {signedBy(t, other, exampleOptions(), d, emptyHash), "the secret of the client is another"},

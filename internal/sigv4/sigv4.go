@@ -100,7 +100,11 @@ func Verify(r *http.Request, keys KeyLookup, o Options) (Identity, *Body, error)
 	if err != nil {
 		return Identity{}, nil, err
 	}
-	b, err := newBody(r, payload, c.seed(key), o)
+	var s *seed
+	if payload.signed() {
+		s = c.seed(key)
+	}
+	b, err := newBody(r, payload, s, o)
 	if err != nil {
 		return Identity{}, nil, err
 	}

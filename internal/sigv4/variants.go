@@ -49,6 +49,10 @@ func variants(r *http.Request, m message) []variant {
 			func(r *http.Request, _ *message) { r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "+", "%2B") },
 		},
 		variant{
+			"the client signed the query as it is sent, where S3 has it sorted and encoded (curl before 8.3 does)",
+			func(r *http.Request, m *message) { m.query = r.URL.RawQuery },
+		},
+		variant{
 			"the query was dropped when the client signed, or was added by a proxy",
 			func(r *http.Request, _ *message) { r.URL.RawQuery = "" },
 		},
