@@ -19,7 +19,7 @@ type backupCmd struct {
 // Run backs up the store of an installation that may be serving meanwhile.
 func (cmd backupCmd) Run(ctx context.Context, c *console) error {
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
-		m, err := a.Backup(ctx, cmd.To, cmd.WithKey)
+		m, err := a.Backup(ctx, cmd.To, cmd.WithKey, progressBar(c.err, "objects"))
 		if err != nil {
 			return err
 		}
@@ -28,6 +28,9 @@ func (cmd backupCmd) Run(ctx context.Context, c *console) error {
 			size += f.Size
 		}
 		fmt.Fprintf(c.out, "%s: %s, schema %d, %d files, %d KiB\n", cmd.To, m.Engine, m.Schema, len(m.Files), (size+1023)/1024)
+		if m.Objects.Files > 0 {
+			fmt.Fprintf(c.out, "%d bodies of objects, %s\n", m.Objects.Files, bytesOf(m.Objects.Bytes))
+		}
 		if !cmd.WithKey {
 			fmt.Fprintln(c.out, "The master key is not in it: keep that apart. Without both nothing sealed opens.")
 		}
@@ -55,7 +58,7 @@ func (cmd restoreCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	m, err := app.Restore(ctx, cfg, cmd.From, cmd.Force)
+	m, err := app.Restore(ctx, cfg, cmd.From, cmd.Force, progressBar(c.err, "objects"))
 	if err = errors.Join(err, app.HandOver(cfg.Server.DataDir)); err != nil {
 		return err
 	}

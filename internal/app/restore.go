@@ -17,8 +17,11 @@ import (
 )
 
 // Backup writes a backup of the store to a new directory.
-func (a *App) Backup(ctx context.Context, to string, withKey bool) (backup.Manifest, error) {
-	o := backup.Options{Version: Version(), WithKey: withKey, KeyFile: a.Config.KeyFile()}
+func (a *App) Backup(ctx context.Context, to string, withKey bool, progress func(done, total int)) (backup.Manifest, error) {
+	o := backup.Options{Version: Version(), WithKey: withKey, KeyFile: a.Config.KeyFile(), Progress: progress}
+	if a.Config.Objects.Store == "disk" {
+		o.Objects = a.Config.ObjectsPath()
+	}
 	if a.Config.Seal.Key.Reveal() != "" {
 		o.KeyFile = ""
 	}
@@ -26,11 +29,14 @@ func (a *App) Backup(ctx context.Context, to string, withKey bool) (backup.Manif
 }
 
 // Restore puts a backup in the place of the store that cfg names.
-func Restore(ctx context.Context, cfg config.Config, from string, force bool) (m backup.Manifest, err error) {
+func Restore(ctx context.Context, cfg config.Config, from string, force bool, progress func(done, total int)) (m backup.Manifest, err error) {
 	if err := os.MkdirAll(cfg.Server.DataDir, 0o700); err != nil {
 		return m, err
 	}
-	o := backup.RestoreOptions{Force: force, KeyFile: cfg.KeyFile()}
+	o := backup.RestoreOptions{Force: force, KeyFile: cfg.KeyFile(), Progress: progress}
+	if cfg.Objects.Store == "disk" {
+		o.Objects = cfg.ObjectsPath()
+	}
 	if key := cfg.Seal.Key.Reveal(); key != "" {
 		if o.Ring, err = seal.ParseRing(key); err != nil {
 			return m, fmt.Errorf("seal.key: %w", err)

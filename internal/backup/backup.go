@@ -1,8 +1,8 @@
 // Package backup copies an installation's database while it runs, and puts such a
 // copy back.
 //
-// A backup is a directory: the database, the master key file where it was asked
-// for, and a manifest that names both with their hashes. It appears under its name
+// A backup is a directory: the database, the bodies of objects, the master key file
+// where it was asked for, and a manifest that names both with their hashes. It appears under its name
 // only when it is whole and on the disk, so what a crash leaves behind never looks
 // like one.
 package backup
@@ -28,6 +28,7 @@ const (
 	sqliteName   = "signet.db"
 	postgresName = "signet.pgdump"
 	keyName      = "master.key"
+	objectsName  = "objects" // a directory
 )
 
 // What a backup can refuse.
@@ -41,7 +42,10 @@ type Options struct {
 	Version string // of this program, for the manifest
 	WithKey bool   // adds the master key file; whoever has the backup then has every secret
 	KeyFile string // the master key file; empty where the key comes from the environment
+	Objects string // directory of the bodies of objects; empty where there are none
 	Now     func() time.Time
+
+	Progress func(done, total int) // is told of each body that was copied; may be nil
 }
 
 // Backup writes a backup of d to the directory dst, which must not exist yet;
@@ -103,6 +107,11 @@ func fill(ctx context.Context, d *db.DB, dir string, o Options) (m Manifest, err
 	}
 	if err := m.addFiles(dir, names); err != nil {
 		return m, err
+	}
+	if o.Objects != "" {
+		if m.Objects, err = copyObjects(ctx, o.Objects, filepath.Join(dir, objectsName), o.Progress); err != nil {
+			return m, fmt.Errorf("bodies of objects: %w", err)
+		}
 	}
 	return m, m.write(dir)
 }

@@ -30,6 +30,7 @@ type Manifest struct {
 	Schema    int64     `json:"schema"` // the last migration
 	Keys      []Key     `json:"keys"`   // the master keys that are needed to use it
 	Files     []File    `json:"files"`
+	Objects   Objects   `json:"objects"`
 }
 
 // Key names a master key.
@@ -125,7 +126,7 @@ func Check(dir string) (Manifest, error) {
 	if want := map[string]string{"sqlite": sqliteName, "postgres": postgresName}[m.Engine]; !m.has(want) {
 		return m, fmt.Errorf("%w: it has no database", ErrDamaged)
 	}
-	return m, nil
+	return m, checkObjects(filepath.Join(dir, objectsName), m.Objects)
 }
 
 func hash(path string) (size int64, sum string, err error) {

@@ -26,6 +26,9 @@ type RestoreOptions struct {
 	Force   bool       // replaces a store that is not empty
 	KeyFile string     // the master key file; made from the backup where it does not exist
 	Ring    *seal.Ring // the keys, where they come from the environment; wins over KeyFile
+	Objects string     // directory of the bodies of objects; empty: they are left out
+
+	Progress func(done, total int) // is told of each body; may be nil
 }
 
 // Restore puts the backup in src in the place of the store at url. Instances must
@@ -50,6 +53,11 @@ func Restore(ctx context.Context, src, url string, o RestoreOptions) (Manifest, 
 		// First: a store without its key is of no use, a key without its store does no harm.
 		if err := placeFile(filepath.Join(src, keyName), o.KeyFile); err != nil {
 			return m, fmt.Errorf("restore the master key: %w", err)
+		}
+	}
+	if o.Objects != "" { // before the rows that name them; those of the old store stay until they are swept
+		if _, err := copyObjects(ctx, filepath.Join(src, objectsName), o.Objects, o.Progress); err != nil {
+			return m, fmt.Errorf("restore bodies of objects: %w", err)
 		}
 	}
 	if m.Engine == db.Postgres.String() {
