@@ -182,28 +182,42 @@ const (
 
 // rowsOf reads a bucket's rows of one table behind what l says; rank is that of l.After.
 func rowsOf(ctx context.Context, tx *db.Tx, table string, l objects.List, rank int64) *stream[*row, int64] {
-	marker, order := ", 0", "key" // one row a key
-	if table == tableVersions {
-		marker, order = ", marker", "key, place"
-	}
-	head := `SELECT key, place, version_id, size, etag, modified_at, parts, checksum` + marker + ` FROM ` + table + `
-		WHERE bucket = $1 AND key >= $2 AND (key > $2 OR place > $3)`
+	end := after(l.Prefix)
+	query := versionsQuery(table, end)
 	return &stream[*row, int64]{
 		at: func(r *row) bound[int64] { return bound[int64]{r.key, r.place} }, from: begin(l.Prefix, l.After, rank),
 		least: math.MinInt64, batch: firstBatch(l),
 		fetch: func(from bound[int64], limit int) ([]*row, error) {
-			query, args := upTo(head, []any{l.Bucket, from.key, from.rank}, l.Prefix, order, limit)
-			return readRows(ctx, tx, l.Bucket, query, args)
+			return readRows(ctx, tx, l.Bucket, query, upTo(end, l.Bucket, from.key, from.rank, limit))
 		},
 	}
 }
 
-// upTo ends a query of a list: nothing behind the prefix, in order, not more than limit.
-func upTo(query string, args []any, prefix, order string, limit int) (string, []any) {
-	if end := after(prefix); end != "" {
-		return query + " AND key < $4 ORDER BY " + order + " LIMIT $5", append(args, end, limit)
+// versionsQuery is the query of a batch of one table, whose arguments are of [upTo].
+func versionsQuery(table, end string) string {
+	marker, order := ", 0", "key" // one row a key
+	if table == tableVersions {
+		marker, order = ", marker", "key, place"
 	}
-	return query + " ORDER BY " + order + " LIMIT $4", append(args, limit)
+	return `SELECT key, place, version_id, size, etag, modified_at, parts, checksum` + marker + ` FROM ` + table + `
+		WHERE bucket = $1 AND key >= $2 AND (key > $2 OR place > $3)` + pageEnd(end, order)
+}
+
+// pageEnd ends the query of a batch: nothing from end on, in order, so many rows.
+func pageEnd(end, order string) string {
+	if end == "" {
+		return " ORDER BY " + order + " LIMIT $4"
+	}
+	return " AND key < $5 ORDER BY " + order + " LIMIT $4"
+}
+
+// upTo returns the arguments of a query that ends in [pageEnd].
+func upTo(end, bucket, key string, rank any, limit int) []any {
+	args := []any{bucket, key, rank, limit}
+	if end != "" {
+		args = append(args, end)
+	}
+	return args
 }
 
 func readRows(ctx context.Context, tx *db.Tx, bucket, query string, args []any) ([]*row, error) {

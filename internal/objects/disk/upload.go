@@ -236,14 +236,14 @@ func uploadsOf(ctx context.Context, tx *db.Tx, l objects.List) *stream[objects.U
 			from.rank = behindIDs
 		}
 	}
+	end := after(l.Prefix)
+	query := `
+		SELECT key, id, begun_at, begun_by, checksum FROM objects_disk_uploads
+		WHERE bucket = $1 AND key >= $2 AND (key > $2 OR id > $3)` + pageEnd(end, "key, id")
 	return &stream[objects.Upload, string]{
 		at: func(u objects.Upload) bound[string] { return bound[string]{u.Key, u.ID} }, from: from, batch: firstBatch(l),
 		fetch: func(from bound[string], limit int) ([]objects.Upload, error) {
-			query, args := upTo(`
-				SELECT key, id, begun_at, begun_by, checksum FROM objects_disk_uploads
-				WHERE bucket = $1 AND key >= $2 AND (key > $2 OR id > $3)`,
-				[]any{l.Bucket, from.key, from.rank}, l.Prefix, "key, id", limit)
-			return readUploads(ctx, tx, l.Bucket, query, args)
+			return readUploads(ctx, tx, l.Bucket, query, upTo(end, l.Bucket, from.key, from.rank, limit))
 		},
 	}
 }

@@ -1,0 +1,49 @@
+package disk
+
+import (
+	"context"
+	"math"
+
+	"signet/internal/db"
+	"signet/internal/objects"
+)
+
+// ListCounting is List, and says how many rows it read.
+func (s *Store) ListCounting(ctx context.Context, l objects.List) (out objects.Listing, rows int, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		from := rowsOf(ctx, tx, tableObjects, l, math.MaxInt64)
+		fetch := from.fetch
+		from.fetch = func(b bound[int64], limit int) ([]*row, error) {
+			got, err := fetch(b, limit)
+			rows += len(got)
+			return got, err
+		}
+		p, err := collect(from, l, keyOf)
+		out = listing(p, objects.Unversioned)
+		return err
+	})
+	return out, rows, err
+}
+
+// ListQueries are the queries of a batch of objects and of versions within a prefix.
+func ListQueries() []string {
+	return []string{versionsQuery(tableObjects, "x"), versionsQuery(tableVersions, "x")}
+}
+
+// Combine is the CRC of two texts behind each other by those of each.
+func Combine(algorithm string, a, b []byte, length int64) ([]byte, bool) {
+	return combineAll(algorithm, [][]byte{a, b}, []objects.Part{{Size: 1}, {Size: length}})
+}
+
+// LeaveFile writes a file as who crashes before its row is committed leaves it.
+func (s *Store) LeaveFile() (path string, err error) {
+	name := newName(s.now())
+	f, err := s.files.create(name)
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
+}
+
+// Dirty reports whether a body waits to be synced.
+func (s *Store) Dirty() bool { return s.files.dirty.Load() }
