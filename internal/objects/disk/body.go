@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"io"
 	"os"
 )
@@ -13,15 +14,21 @@ type body struct {
 	part  io.LimitedReader // of file
 }
 
-// openBody opens the first extent at once: what is missing is better learnt before the
-// answer has begun.
-func openBody(f *files, all []extent) (*body, error) {
-	b := &body{files: f, rest: all}
-	if len(all) == 0 {
-		return b, nil
+// open opens the first file at once: what is missing is better learnt before the answer
+// has begun.
+func (s *Store) open(p source) (io.ReadCloser, error) {
+	if len(p.files) == 0 {
+		return content{bytes.NewReader(p.content)}, nil
 	}
+	b := &body{files: s.files, rest: p.files}
 	return b, b.next()
 }
+
+// content is a body that is at hand.
+type content struct{ *bytes.Reader }
+
+// Close implements [io.Closer].
+func (content) Close() error { return nil }
 
 // next opens the next extent; there must be one.
 func (b *body) next() error {

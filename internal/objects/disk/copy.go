@@ -26,7 +26,7 @@ func (s *Store) Copy(ctx context.Context, c objects.Copy) (o objects.Object, err
 		v := *source
 		v.bucket, v.key = c.Bucket, c.Key
 		if sum.Algorithm != "" {
-			if v.body != of {
+			if of != v.body+v.etag {
 				return objects.ErrConflict
 			}
 			v.checksum = encodeChecksum(sum)
@@ -67,23 +67,23 @@ func readSource(ctx context.Context, tx *db.Tx, c objects.Copy) (*row, objects.A
 }
 
 // checksumOfCopy computes the checksum that is asked for where the source has not got
-// it, and says of which body.
+// it, and says of which body and entity tag.
 func (s *Store) checksumOfCopy(ctx context.Context, c objects.Copy) (sum objects.Checksum, of string, err error) {
 	if c.Checksum == "" {
 		return sum, "", nil
 	}
-	var files []extent
+	var where source
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		v, _, err := readSource(ctx, tx, c)
 		if err != nil {
 			return err
 		}
-		of = v.body
+		of = v.body + v.etag
 		if have := decodeChecksum(v.checksum); have.Algorithm == c.Checksum && have.Type == fullObject {
 			sum = have
 			return nil
 		}
-		files, err = readExtents(ctx, tx, v, 0, v.size)
+		where, err = locate(ctx, tx, v, 0, v.size)
 		return err
 	})
 	if err != nil || sum.Algorithm != "" {
@@ -93,7 +93,7 @@ func (s *Store) checksumOfCopy(ctx context.Context, c objects.Copy) (sum objects
 	if h == nil {
 		return sum, "", objects.ErrRequest.Because("there is no checksum algorithm %q", c.Checksum)
 	}
-	body, err := openBody(s.files, files)
+	body, err := s.open(where)
 	if err != nil {
 		return sum, "", err
 	}

@@ -66,7 +66,7 @@ func (s *Store) deleteLatest(ctx context.Context, tx *db.Tx, r objects.Ref, at s
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO objects_disk_versions (bucket, key, marker, `+columns+`)
-		VALUES ($1, $2, 1, $3, $4, '', 0, '', $5, 0, '', '{}', '[]')`, r.Bucket, r.Key, place, id, s.time())
+		VALUES ($1, $2, 1, $3, $4, '', 0, '', $5, 0, '', '{}', '[]', $6)`, r.Bucket, r.Key, place, id, s.time(), []byte{})
 	return objects.Deleted{VersionID: id, DeleteMarker: true}, err
 }
 
@@ -114,7 +114,7 @@ func bringForward(ctx context.Context, tx *db.Tx, bucket, key string) error {
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO objects_disk_objects (bucket, key, `+columns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, newest.values()...)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, newest.values()...)
 	if err != nil {
 		return err
 	}

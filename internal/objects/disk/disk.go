@@ -1,5 +1,5 @@
 // Package disk keeps objects on this machine: each body is a file, and what is known of
-// it is a row.
+// it is a row. Small bodies stand in their rows.
 //
 // A file is written first, under a new name that nothing refers to, and is on the disk
 // before the row that names it is committed. So a reader sees the object before or the
@@ -25,6 +25,10 @@ import (
 // must be before it is taken for a leftover.
 const Keep = 24 * time.Hour
 
+// Inline is the size up to which a body stands in its row: to make a file costs more
+// than to write so many bytes.
+const Inline = 8 << 10
+
 // Sync says when a body is on the disk.
 type Sync string
 
@@ -42,15 +46,17 @@ const (
 type Options struct {
 	Sync       Sync             // empty: Always
 	AbortAfter time.Duration    // uploads that began longer ago are aborted; 0: never
+	Inline     int64            // bodies up to so many bytes stand in the database; 0: [Inline], negative: none
 	Now        func() time.Time // nil: time.Now
 }
 
 // Store keeps objects. It implements [objects.Store].
 type Store struct {
-	db    *db.DB
-	files *files
-	abort time.Duration
-	now   func() time.Time
+	db     *db.DB
+	files  *files
+	inline int64
+	abort  time.Duration
+	now    func() time.Time
 }
 
 var _ objects.Store = (*Store)(nil)
@@ -61,6 +67,10 @@ func New(d *db.DB, dir string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Inline == 0 {
+		o.Inline = Inline
+	}
+	o.Inline = min(max(0, o.Inline), small)
 	switch o.Sync {
 	case "":
 		o.Sync = Always
@@ -75,7 +85,7 @@ func New(d *db.DB, dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return &Store{db: d, files: newFiles(dir, o.Sync), abort: o.AbortAfter, now: o.Now}, nil
+	return &Store{db: d, files: newFiles(dir, o.Sync), inline: o.Inline, abort: o.AbortAfter, now: o.Now}, nil
 }
 
 // Dir returns the directory of the files, for backup.

@@ -47,7 +47,7 @@ func TestFullDiskRefusesAndKeepsNothing(t *testing.T) {
 	})
 	s := newStore(t, dbtest.SQLite(t), disk.Options{})
 	var err error
-	if s.Store, err = disk.New(s.db, dir, disk.Options{}); err != nil {
+	if s.Store, err = disk.New(s.db, dir, disk.Options{Inline: -1}); err != nil {
 		t.Fatal(err)
 	}
 	s.put(t, "a", "before")

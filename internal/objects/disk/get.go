@@ -12,11 +12,11 @@ import (
 // Get implements [objects.Store]. Where the writer that the body is copied to can take
 // from a file by itself, as that of net/http does, the bytes do not pass this process.
 func (s *Store) Get(ctx context.Context, g objects.Get) (*objects.Content, error) {
-	c, files, err := s.look(ctx, g, true)
+	c, where, err := s.look(ctx, g, true)
 	if err != nil || c.DeleteMarker {
 		return c, err
 	}
-	c.Body, err = openBody(s.files, files)
+	c.Body, err = s.open(where)
 	return c, err
 }
 
@@ -26,9 +26,9 @@ func (s *Store) Head(ctx context.Context, g objects.Get) (*objects.Content, erro
 	return c, err
 }
 
-// look finds an object, the part of it that is asked for and, where withFiles, the
-// files that this part is in.
-func (s *Store) look(ctx context.Context, g objects.Get, withFiles bool) (c *objects.Content, files []extent, err error) {
+// look finds an object, the part of it that is asked for and, where withBody, where the
+// bytes of this part are.
+func (s *Store) look(ctx context.Context, g objects.Get, withBody bool) (c *objects.Content, where source, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		v, versioning, err := find(ctx, tx, g.Ref)
 		if err != nil {
@@ -45,15 +45,15 @@ func (s *Store) look(ctx context.Context, g objects.Get, withFiles bool) (c *obj
 		if err := cut(ctx, tx, g, v, c); err != nil {
 			return err
 		}
-		if withFiles {
-			files, err = readExtents(ctx, tx, v, c.First, c.Length)
+		if withBody {
+			where, err = locate(ctx, tx, v, c.First, c.Length)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, source{}, err
 	}
-	return c, files, nil
+	return c, where, nil
 }
 
 // find returns the version that r names. It may be a marker.
@@ -122,6 +122,12 @@ func cutRange(r objects.Range, size int64, c *objects.Content) error {
 	return nil
 }
 
+// source is where bytes of a body are: in files or, without any, here.
+type source struct {
+	files   []extent
+	content []byte
+}
+
 // extent is a part of a file: length bytes from first on.
 type extent struct {
 	file          string
@@ -129,14 +135,21 @@ type extent struct {
 	first, length int64
 }
 
-// readExtents returns the files that length bytes of a body from first on are in, in order.
+// locate returns where length bytes of a body are, from first on.
+func locate(ctx context.Context, tx *db.Tx, v *row, first, length int64) (p source, err error) {
+	switch {
+	case v.body == "":
+		p.content = v.content[first : first+length]
+	case v.parts == 0:
+		p.files = []extent{{v.body, v.size, first, length}}
+	default:
+		p.files, err = readExtents(ctx, tx, v, first, length)
+	}
+	return p, err
+}
+
+// readExtents returns the files that bytes of an object of parts are in, in order.
 func readExtents(ctx context.Context, tx *db.Tx, v *row, first, length int64) ([]extent, error) {
-	if length == 0 {
-		return nil, nil
-	}
-	if v.parts == 0 {
-		return []extent{{v.body, v.size, first, length}}, nil
-	}
 	rows, err := tx.QueryContext(ctx, `
 		SELECT file, size, first FROM objects_disk_parts
 		WHERE upload = $1 AND size > 0 AND first < $2 AND first + size > $3 ORDER BY number`, v.body, first+length, first)

@@ -157,7 +157,11 @@ func TestBodyIsServedOverHTTP(t *testing.T) {
 			}
 		}))
 		defer server.Close()
-		answer, err := server.Client().Get(server.URL)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := server.Client().Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 
 // Put implements [objects.Store].
 func (s *Store) Put(ctx context.Context, p objects.Put) (objects.Object, error) {
-	if p.Body.Length() > small {
+	if n := p.Body.Length(); n < 0 || n > small {
 		// Nobody shall send much that is then refused.
 		if err := s.mayWrite(ctx, p.Bucket, p.Key, p.Conditions); err != nil {
 			return objects.Object{}, err
@@ -21,11 +21,11 @@ func (s *Store) Put(ctx context.Context, p objects.Put) (objects.Object, error) 
 	if err := v.say(p.Attributes); err != nil {
 		return objects.Object{}, err
 	}
-	t, err := s.take(p.Body, "")
+	t, err := s.take(p.Body, "", s.inline)
 	if err != nil {
 		return objects.Object{}, err
 	}
-	v.body, v.size, v.etag, v.checksum = t.file, t.size, t.etag(), encodeChecksum(t.checksum)
+	v.body, v.content, v.size, v.etag, v.checksum = t.file, t.content, t.size, t.etag(), encodeChecksum(t.checksum)
 	o, err := s.write(ctx, t.file, func(tx *db.Tx) (objects.Object, error) {
 		return s.place(ctx, tx, v, p.Conditions)
 	})
@@ -90,11 +90,11 @@ func (s *Store) place(ctx context.Context, tx *db.Tx, v *row, c objects.Conditio
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO objects_disk_objects (bucket, key, `+columns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (bucket, key) DO UPDATE SET
 			place = excluded.place, version_id = excluded.version_id, body = excluded.body, size = excluded.size,
 			etag = excluded.etag, modified_at = excluded.modified_at, parts = excluded.parts, checksum = excluded.checksum,
-			attributes = excluded.attributes, tags = excluded.tags`, v.values()...)
+			attributes = excluded.attributes, tags = excluded.tags, content = excluded.content`, v.values()...)
 	return v.listed(at.versioning), err
 }
 

@@ -27,17 +27,21 @@ type row struct {
 	checksum    string
 	attributes  string
 	tags        string
+	content     []byte // where there is no body
 }
 
 // columns of a version in both tables, in the order of [row.into] and [row.values].
-const columns = `place, version_id, body, size, etag, modified_at, parts, checksum, attributes, tags`
+const columns = `place, version_id, body, size, etag, modified_at, parts, checksum, attributes, tags, content`
 
 func (r *row) values() []any {
-	return []any{r.bucket, r.key, r.place, r.id, r.body, r.size, r.etag, r.modified, r.parts, r.checksum, r.attributes, r.tags}
+	if r.content == nil {
+		r.content = []byte{} // no NULL
+	}
+	return []any{r.bucket, r.key, r.place, r.id, r.body, r.size, r.etag, r.modified, r.parts, r.checksum, r.attributes, r.tags, r.content}
 }
 
 func (r *row) into() []any {
-	return []any{&r.place, &r.id, &r.body, &r.size, &r.etag, &r.modified, &r.parts, &r.checksum, &r.attributes, &r.tags}
+	return []any{&r.place, &r.id, &r.body, &r.size, &r.etag, &r.modified, &r.parts, &r.checksum, &r.attributes, &r.tags, &r.content}
 }
 
 // say keeps what a client says of an object.
@@ -159,12 +163,13 @@ func readSlot(ctx context.Context, tx *db.Tx, bucket, key string) (slot, error) 
 		id, body, etag, sum, said, tags sql.NullString
 		place, size, parts              sql.NullInt64
 		modified                        sql.NullTime
+		content                         []byte
 	)
 	err := tx.QueryRowContext(ctx, `
 		SELECT b.versioning, `+columns+`
 		FROM objects_disk_buckets b LEFT JOIN objects_disk_objects o ON o.bucket = b.name AND o.key = $2
 		WHERE b.name = $1`, bucket, key).
-		Scan(&s.versioning, &place, &id, &body, &size, &etag, &modified, &parts, &sum, &said, &tags)
+		Scan(&s.versioning, &place, &id, &body, &size, &etag, &modified, &parts, &sum, &said, &tags, &content)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, objects.ErrNoSuchBucket
 	}
@@ -172,6 +177,7 @@ func readSlot(ctx context.Context, tx *db.Tx, bucket, key string) (slot, error) 
 		s.current = &row{
 			bucket: bucket, key: key, place: place.Int64, id: id.String, body: body.String, size: size.Int64, etag: etag.String,
 			modified: modified.Time, parts: int(parts.Int64), checksum: sum.String, attributes: said.String, tags: tags.String,
+			content: content,
 		}
 	}
 	return s, err

@@ -108,7 +108,7 @@ func TestOldUploadsAreAbortedWhereTheOperatorSaysSo(t *testing.T) {
 			after time.Duration
 			want  disk.Swept
 		}{{0, disk.Swept{}}, {7 * 24 * time.Hour, disk.Swept{Aborted: 1}}} {
-			s := newStore(t, d, disk.Options{AbortAfter: c.after})
+			s := newStore(t, d, disk.Options{Inline: -1, AbortAfter: c.after})
 			old := s.begin(t, "old")
 			s.part(t, old, 1, noise(1, 10))
 			*s.now = s.now.Add(8 * 24 * time.Hour)
@@ -128,7 +128,7 @@ func TestOldUploadsAreAbortedWhereTheOperatorSaysSo(t *testing.T) {
 
 func TestRunSyncsAndSweepsUntilItIsToldToEnd(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := newStore(t, d, disk.Options{Sync: disk.Interval})
+		s := newStore(t, d, disk.Options{Inline: -1, Sync: disk.Interval})
 		s.put(t, "a", "1")
 		if !s.Dirty() {
 			t.Error("a body that waits to be synced is not known")

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"crypto/md5" //nolint:gosec // what S3's entity tags are made of; it proves nothing
 	"encoding/hex"
 	"errors"
@@ -19,9 +20,10 @@ const (
 	chunks    = 3         // under way between reader and hasher
 )
 
-// taken is a body that was read to its end and is kept in a file.
+// taken is a body that was read to its end.
 type taken struct {
-	file     string // empty where there are no bytes
+	file     string // that it is kept in; empty where all of it is in content
+	content  []byte
 	size     int64
 	md5      []byte
 	checksum objects.Checksum
@@ -35,8 +37,9 @@ var (
 )
 
 // take reads a body and keeps it under a new name. Where it fails it leaves nothing.
-// algorithm is a checksum to have, declared or not; empty: whatever was declared.
-func (s *Store) take(b objects.Body, algorithm string) (taken, error) {
+// algorithm is a checksum to have, declared or not; empty: whatever was declared. Up to
+// inline bytes need no file.
+func (s *Store) take(b objects.Body, algorithm string, inline int64) (taken, error) {
 	t := taken{size: b.Length(), file: newName(s.now())}
 	var from io.Reader = b
 	own := hashed{b, newHash(algorithm), algorithm}
@@ -45,7 +48,7 @@ func (s *Store) take(b objects.Body, algorithm string) (taken, error) {
 	}
 	var err error
 	if t.size >= 0 && t.size <= small {
-		err = s.takeSmall(from, &t)
+		err = s.takeSmall(from, &t, inline)
 	} else {
 		err = s.takeLarge(from, &t)
 	}
@@ -61,7 +64,7 @@ func (s *Store) take(b objects.Body, algorithm string) (taken, error) {
 	return t, nil
 }
 
-func (s *Store) takeSmall(b io.Reader, t *taken) error {
+func (s *Store) takeSmall(b io.Reader, t *taken, inline int64) error {
 	buf := smallBuffers.Get().(*[]byte) // all that is put there
 	defer smallBuffers.Put(buf)
 	n, err := fill(b, *buf)
@@ -73,8 +76,8 @@ func (s *Store) takeSmall(b io.Reader, t *taken) error {
 	}
 	sum := md5.Sum((*buf)[:n]) //nolint:gosec // as above
 	t.md5 = sum[:]
-	if n == 0 {
-		t.file = ""
+	if t.size <= inline {
+		t.file, t.content = "", bytes.Clone((*buf)[:n])
 		return nil
 	}
 	return s.keep(t.file, func(f *os.File) error {

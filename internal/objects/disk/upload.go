@@ -74,7 +74,7 @@ func (s *Store) PutPart(ctx context.Context, u objects.Upload, number int, b obj
 	if err != nil {
 		return objects.Part{}, err
 	}
-	t, err := s.take(b, found.Checksum.Algorithm)
+	t, err := s.take(b, found.Checksum.Algorithm, 0)
 	if err != nil {
 		return objects.Part{}, err
 	}
@@ -112,7 +112,7 @@ func (s *Store) putPart(ctx context.Context, tx *db.Tx, u objects.Upload, p obje
 func (s *Store) CopyPart(ctx context.Context, u objects.Upload, number int, from objects.Get) (objects.Part, error) {
 	conditions := from.Conditions
 	from.Conditions = objects.Conditions{}
-	c, files, err := s.look(ctx, from, true)
+	c, where, err := s.look(ctx, from, true)
 	if err != nil {
 		return objects.Part{}, err
 	}
@@ -122,7 +122,7 @@ func (s *Store) CopyPart(ctx context.Context, u objects.Upload, number int, from
 	if err := conditions.CheckSource(c.Object); err != nil {
 		return objects.Part{}, err
 	}
-	body, err := openBody(s.files, files)
+	body, err := s.open(where)
 	if err != nil {
 		return objects.Part{}, err
 	}

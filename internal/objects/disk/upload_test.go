@@ -80,8 +80,9 @@ func TestObjectOfPartsIsThoseInOrder(t *testing.T) {
 			t.Error("the object is not its parts in order")
 		}
 		n := int64(len(one))
-		for _, r := range []objects.Range{{0, 0}, {n - 1, n - 1}, {n - 1, n}, {n, n}, {n - 5, n + int64(len(two)) + 5}, {-3, -1}, {n + 7, -1}} {
-			want := whole
+		for _, r := range [][2]int64{{0, 0}, {n - 1, n - 1}, {n - 1, n}, {n, n}, {n - 5, n + int64(len(two)) + 5}, {-3, -1}, {n + 7, -1}} {
+			r := objects.Range{First: r[0], Last: r[1]}
+			var want []byte
 			if r.First < 0 {
 				want = whole[len(whole)+int(r.First):]
 			} else if want = whole[r.First:]; r.Last >= 0 {

@@ -8,7 +8,7 @@ CREATE TABLE objects_disk_buckets (
 
 -- The objects that a reader who names no version sees. place falls with each version of
 -- a key, so that the newest stands first. body is the name of the file or, of an object
--- of parts, the upload whose parts it is made of; it is empty where there are no bytes.
+-- of parts, the upload whose parts it is made of; where it is empty all bytes are in content.
 CREATE TABLE objects_disk_objects (
     bucket      TEXT COLLATE "C" NOT NULL,
     key         TEXT COLLATE "C" NOT NULL,
@@ -22,8 +22,10 @@ CREATE TABLE objects_disk_objects (
     checksum    TEXT NOT NULL, -- algorithm, type and value
     attributes  TEXT NOT NULL, -- JSON object
     tags        TEXT NOT NULL, -- JSON array
+    content     BYTEA NOT NULL,
     PRIMARY KEY (bucket, key)
 );
+ALTER TABLE objects_disk_objects ALTER COLUMN content SET STORAGE EXTERNAL; -- most of it is compressed already
 CREATE INDEX objects_disk_objects_body ON objects_disk_objects (body);
 
 -- The versions behind them, and delete markers. A marker that stands first hides the key.
@@ -41,9 +43,11 @@ CREATE TABLE objects_disk_versions (
     checksum    TEXT NOT NULL,
     attributes  TEXT NOT NULL,
     tags        TEXT NOT NULL,
+    content     BYTEA NOT NULL,
     PRIMARY KEY (bucket, key, place),
     UNIQUE (bucket, key, version_id)
 );
+ALTER TABLE objects_disk_versions ALTER COLUMN content SET STORAGE EXTERNAL;
 CREATE INDEX objects_disk_versions_body ON objects_disk_versions (body);
 
 -- Multipart uploads under way.

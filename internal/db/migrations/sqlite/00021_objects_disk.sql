@@ -8,7 +8,7 @@ CREATE TABLE objects_disk_buckets (
 
 -- The objects that a reader who names no version sees. place falls with each version of
 -- a key, so that the newest stands first. body is the name of the file or, of an object
--- of parts, the upload whose parts it is made of; it is empty where there are no bytes.
+-- of parts, the upload whose parts it is made of; where it is empty all bytes are in content.
 CREATE TABLE objects_disk_objects (
     bucket      TEXT NOT NULL,
     key         TEXT NOT NULL,
@@ -22,6 +22,7 @@ CREATE TABLE objects_disk_objects (
     checksum    TEXT NOT NULL, -- algorithm, type and value
     attributes  TEXT NOT NULL, -- JSON object
     tags        TEXT NOT NULL, -- JSON array
+    content     BLOB NOT NULL,
     PRIMARY KEY (bucket, key)
 ) WITHOUT ROWID;
 CREATE INDEX objects_disk_objects_body ON objects_disk_objects (body);
@@ -41,6 +42,7 @@ CREATE TABLE objects_disk_versions (
     checksum    TEXT NOT NULL,
     attributes  TEXT NOT NULL,
     tags        TEXT NOT NULL,
+    content     BLOB NOT NULL,
     PRIMARY KEY (bucket, key, place),
     UNIQUE (bucket, key, version_id)
 ) WITHOUT ROWID;
