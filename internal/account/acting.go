@@ -12,14 +12,11 @@ import (
 // account is disabled, is ErrNoUser.
 func (s *Service) Acting(ctx context.Context, user, account string) (t *ticket.Ticket, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		var open int
-		err := tx.QueryRowContext(ctx, `
-			SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id JOIN accounts a ON a.id = m.account_id
-			WHERE m.user_id = $1 AND m.account_id = $2 AND u.disabled_at IS NULL AND a.disabled_at IS NULL`, user, account).Scan(&open)
+		open, err := s.MayAct(ctx, tx, user, account)
 		if err != nil {
 			return err
 		}
-		if open == 0 {
+		if !open {
 			return ErrNoUser
 		}
 		held, err := memberships(ctx, tx, user)
@@ -36,6 +33,32 @@ func (s *Service) Acting(ctx context.Context, user, account string) (t *ticket.T
 		return nil
 	})
 	return t, err
+}
+
+// MayAct reports whether a user may act in an account now: both are enabled, and the user
+// is a member. With no user it is about the account alone.
+func (s *Service) MayAct(ctx context.Context, tx *db.Tx, user, account string) (bool, error) {
+	var open int
+	err := tx.QueryRowContext(ctx, `
+		SELECT count(*) FROM accounts a WHERE a.id = $2 AND a.disabled_at IS NULL AND ($1 = '' OR EXISTS (
+			SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
+			WHERE m.user_id = $1 AND m.account_id = a.id AND u.disabled_at IS NULL))`, user, account).Scan(&open)
+	return open > 0, err
+}
+
+// Member returns the id of a user, named by id or verified address, who is an enabled
+// member of the account; with an empty account, of any. Others are ErrNoUser.
+func (s *Service) Member(ctx context.Context, tx *db.Tx, user, account string) (string, error) {
+	u, err := s.lookUp(ctx, tx, user, "")
+	switch {
+	case err != nil:
+		return "", err
+	case !u.Disabled.IsZero():
+		return "", ErrNoUser
+	case account == "":
+		return u.ID, nil
+	}
+	return u.ID, memberOf(ctx, tx, u.ID, account)
 }
 
 // Profile returns a user, to whoever acts for them. A disabled one is ErrNoUser.
