@@ -22,6 +22,7 @@ import (
 var watched = []struct{ rules, tests, dashboard, guide string }{
 	{"alerts", "alerts_test", "mail", "docs/AUTHROUTE_ADMIN.md"},
 	{"authority", "authority_test", "authority", "docs/security/dpop-mtls-rollout.md"},
+	{"objects", "objects_test", "objects", "docs/12_OBJECTS.md"},
 }
 
 func ruleFile(name string) string { return "deploy/prometheus/" + name + ".yml" }
