@@ -8,20 +8,23 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/internal/policyproto"
 )
 
-// responderVariable makes the test binary a policy service that does next to nothing.
+// responderVariable makes the test binary a server that does next to nothing: of
+// policies, or with files:DIR of files.
 const responderVariable = "BENCH_RESPONDER"
 
 func TestMain(m *testing.M) {
 	if mode := os.Getenv(responderVariable); mode != "" {
-		if err := respond(mode == "verify"); err != nil {
+		if err := respond(mode); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -30,9 +33,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// respond reads policy requests and answers, after one Ed25519 verification or at once.
-// That is the floor that the product is compared with.
-func respond(verify bool) error {
+// respond serves the floor that the product is compared with. It prints its address.
+func respond(mode string) error {
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -40,6 +42,15 @@ func respond(verify bool) error {
 	if _, err := fmt.Fprintln(os.Stdout, l.Addr()); err != nil { // the parent reads it
 		return err
 	}
+	if dir, ok := strings.CutPrefix(mode, "files:"); ok {
+		return (&http.Server{Handler: serveFiles(dir), ReadHeaderTimeout: time.Minute}).Serve(l)
+	}
+	return respondPolicy(l, mode == "verify")
+}
+
+// respondPolicy reads policy requests and answers, after one Ed25519 verification or at
+// once.
+func respondPolicy(l net.Listener, verify bool) error {
 	pub, priv, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return err
@@ -70,6 +81,14 @@ func respond(verify bool) error {
 // startResponder returns the address of a responder in a process of its own.
 func startResponder(t *testing.T, mode string) string {
 	t.Helper()
+	address, _ := startSelf(t, mode)
+	return address
+}
+
+// startSelf starts this binary as a server of that mode, and returns its address and
+// process id.
+func startSelf(t *testing.T, mode string) (address string, pid int) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -89,5 +108,5 @@ func startResponder(t *testing.T, mode string) string {
 	if err != nil {
 		t.Fatalf("responder: %v", err)
 	}
-	return strings.TrimSpace(line)
+	return strings.TrimSpace(line), cmd.Process.Pid
 }

@@ -132,6 +132,11 @@ func token(t *testing.T, c *http.Client, origin string, by *url.Userinfo, form u
 // microseconds returns the processor time that a server spends on a request, the mean of
 // n, of which eight are under way at a time.
 func microseconds(at *signettest.Instance, n int, do func()) float64 {
+	return microsecondsOf(at.CPU, n, do)
+}
+
+// microsecondsOf is microseconds of a process whose processor time cpu tells.
+func microsecondsOf(cpu func() time.Duration, n int, do func()) float64 {
 	const workers = 8
 	many := func(n int) {
 		var all sync.WaitGroup
@@ -145,9 +150,9 @@ func microseconds(at *signettest.Instance, n int, do func()) float64 {
 		all.Wait()
 	}
 	many(n / 10) // warm
-	begun := at.CPU()
+	begun := cpu()
 	many(n - n/10)
-	return float64((at.CPU() - begun).Microseconds()) / float64(n-n/10)
+	return float64((cpu() - begun).Microseconds()) / float64(n-n/10)
 }
 
 // bareES256 returns what one verification and one signature cost here, in microseconds.

@@ -16,6 +16,7 @@ type Ready struct {
 	Public     string `json:"public"`
 	Internal   string `json:"internal"`
 	Policy     string `json:"policy"`
+	Objects    string `json:"objects"`
 	Operations string `json:"operations"`
 	AdminLink  string `json:"admin_link"`
 	User       struct {
@@ -30,6 +31,12 @@ type Ready struct {
 		KeyID          string `json:"key_id"`
 		PrivateKeyFile string `json:"private_key_file"`
 	} `json:"authroute"`
+	S3 struct {
+		AccessKeyID     string `json:"access_key_id"`
+		SecretAccessKey string `json:"secret_access_key"`
+		Region          string `json:"region"`
+		Bucket          string `json:"bucket"`
+	} `json:"s3"`
 	OAuth struct {
 		Issuer           string `json:"issuer"`
 		ClientID         string `json:"client_id"`
@@ -73,7 +80,7 @@ func Dev(t testing.TB) *DevInstance {
 	if d.Key, err = keyfile.Read(d.Ready.Authroute.PrivateKeyFile); err != nil {
 		t.Fatal(err)
 	}
-	secrets.Add(d.Ready.APIToken, d.Ready.ServiceKey, d.Ready.User.Password, d.Ready.OAuth.ClientSecret, d.Ready.OAuth.DPoPClientSecret)
+	secrets.Add(d.Ready.APIToken, d.Ready.ServiceKey, d.Ready.User.Password, d.Ready.OAuth.ClientSecret, d.Ready.OAuth.DPoPClientSecret, d.Ready.S3.SecretAccessKey)
 	secrets.AddKey(d.Key)
 	return d
 }

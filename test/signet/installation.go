@@ -166,6 +166,7 @@ func (n *Installation) instance(base int) *Instance {
 		"SIGNET_SERVER_INTERNAL_LISTEN=" + loopback(base+internalPort),
 		"SIGNET_SERVER_OPERATIONS_LISTEN=" + loopback(base+operationsPort),
 		"SIGNET_AUTHROUTE_POLICY_LISTEN=" + i.Policy,
+		"SIGNET_OBJECTS_LISTEN=" + loopback(base+objectsPort),
 	}, n.env...)
 	return i
 }

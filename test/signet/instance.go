@@ -24,6 +24,7 @@ type Instance struct {
 	Origin     string // of the public listener, such as http://localhost:21230
 	Policy     string // host and port of the policy service
 	Operations string // URL of health, readiness and metrics
+	Objects    string // URL of the S3 API
 
 	t         testing.TB
 	args, env []string
@@ -42,8 +43,8 @@ func newInstance(t testing.TB, base int, secrets *Secrets) *Instance {
 	}
 	i := &Instance{
 		Origin: "http://localhost:" + strconv.Itoa(base+publicPort), Policy: loopback(base + policyPort),
-		Operations: "http://" + loopback(base+operationsPort),
-		t:          t, log: log, readyFile: filepath.Join(dir, "ready.json"),
+		Operations: "http://" + loopback(base+operationsPort), Objects: "http://" + loopback(base+objectsPort),
+		t: t, log: log, readyFile: filepath.Join(dir, "ready.json"),
 	}
 	t.Cleanup(func() {
 		i.Resume()
@@ -160,32 +161,43 @@ func (i *Instance) Restart() {
 }
 
 // RSS returns the resident memory of the process, in bytes.
-func (i *Instance) RSS() int64 {
-	i.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.Pid()))
+func (i *Instance) RSS() int64 { return memory(i.t, i.Pid(), "VmRSS:") }
+
+// Peak returns the most resident memory that a process ever had, in bytes.
+func Peak(t testing.TB, pid int) int64 {
+	t.Helper()
+	return memory(t, pid, "VmHWM:")
+}
+
+func memory(t testing.TB, pid int, name string) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		i.t.Fatal(err)
+		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kB, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			if err != nil {
-				i.t.Fatal(err)
+				t.Fatal(err)
 			}
 			return kB << 10
 		}
 	}
-	i.t.Fatal("/proc shows no VmRSS")
+	t.Fatalf("/proc shows no %s", name)
 	return 0
 }
 
 // CPU returns the processor time that the instance has spent. It is counted in hundredths
 // of a second.
-func (i *Instance) CPU() time.Duration {
-	i.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", i.Pid()))
+func (i *Instance) CPU() time.Duration { return CPU(i.t, i.Pid()) }
+
+// CPU is [Instance.CPU] of any process.
+func CPU(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		i.t.Fatal(err)
+		t.Fatal(err)
 	}
 	_, after, _ := strings.Cut(string(text), ") ") // of the name
 	fields := strings.Fields(after)
@@ -193,7 +205,7 @@ func (i *Instance) CPU() time.Duration {
 	for _, f := range fields[11:13] { // utime and stime (proc_pid_stat(5))
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
-			i.t.Fatal(err)
+			t.Fatal(err)
 		}
 		ticks += n
 	}
