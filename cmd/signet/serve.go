@@ -187,6 +187,7 @@ func (cmd devCmd) welcome(c *console, r app.Ready, took time.Duration) {
 
   public      %s   (people sign in here)
   policy      %s   (Postfix asks here)
+  s3          %s   (files: key %s, bucket %s)
   operations  %s/metrics
   mtls        %s   (apps show a certificate here)
   state       %s
@@ -199,12 +200,13 @@ Try, in another terminal:
 
   %s try mail --ready-file %s
   %s try token --ready-file %s
+  %s try s3 --ready-file %s
   curl -H "Authorization: Bearer $(jq -r .api_token %s)" %s/api/v1/authroute/keys
   curl '%s/.well-known/authroute-revocations'
   curl %s/ready
 
-`, took.Round(time.Millisecond), r.Public, r.Policy, r.Operations, r.MTLS.URL, r.Data, r.User.Email, r.AdminLink,
-		self, cmd.ReadyFile, self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Public, r.Operations)
+`, took.Round(time.Millisecond), r.Public, r.Policy, r.Objects, r.S3.AccessKeyID, r.S3.Bucket, r.Operations, r.MTLS.URL, r.Data, r.User.Email, r.AdminLink,
+		self, cmd.ReadyFile, self, cmd.ReadyFile, self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Public, r.Operations)
 }
 
 type migrateCmd struct{ store }

@@ -17,6 +17,7 @@ import (
 type tryCmd struct {
 	Mail  tryMailCmd  `cmd:"" help:"Sign a mail's envelope, have it judged, revoke the key, have it judged again."`
 	Token tryTokenCmd `cmd:"" help:"Get an access token that is bound to a key, use it, and use it as a thief would."`
+	S3    tryS3Cmd    `cmd:"" name:"s3" help:"Put and get an object with a key, and as a thief would."`
 }
 
 type tryMailCmd struct {

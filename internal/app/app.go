@@ -24,6 +24,7 @@ import (
 	"signet/internal/locale"
 	"signet/internal/node"
 	"signet/internal/notify"
+	"signet/internal/objects"
 	"signet/internal/once"
 	"signet/internal/ops"
 	"signet/internal/page"
@@ -59,18 +60,24 @@ type App struct {
 	Texts       *locale.Bundle
 	Post        *notify.Post
 
+	Buckets      *objects.Buckets
+	Denials      *objects.Denials
+	ObjectKeys   *objects.Keys
+	ObjectAccess *objects.Access
+
 	guard       *once.Guard // of a running instance
 	flush       func()
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
 
-	tokenMetrics *token.Metrics
+	tokenMetrics  *token.Metrics
+	objectMetrics *objects.Metrics
 }
 
 // Permissions is the catalogue of all capabilities.
 func Permissions() []ticket.Permission {
 	var all []ticket.Permission
-	for _, list := range [][]ticket.Permission{account.Permissions(), authroute.Permissions(), token.Permissions()} {
+	for _, list := range [][]ticket.Permission{account.Permissions(), authroute.Permissions(), token.Permissions(), objects.Permissions()} {
 		all = append(all, list...)
 	}
 	return append(all, ticket.Permission{Name: "audit:read", Node: true, Text: "read the audit log"})
@@ -158,7 +165,7 @@ func (a *App) build() error {
 	// is, and accounts tell it when a user or an address goes.
 	a.Accounts = account.New(a.DB, a.Audit, now, Permissions(), account.Closers{
 		UserDisabled: func(ctx context.Context, tx *db.Tx, user string) error {
-			for _, end := range []func(context.Context, *db.Tx, string) error{a.Sessions.CloseUser, a.Registry.CloseUser} {
+			for _, end := range []func(context.Context, *db.Tx, string) error{a.Sessions.CloseUser, a.Registry.CloseUser, a.ObjectKeys.CloseUser} {
 				if err := end(ctx, tx, user); err != nil {
 					return err
 				}
@@ -177,7 +184,9 @@ func (a *App) build() error {
 	a.Limits = limit.NewSQL(a.DB)
 	a.Credentials = account.NewCredentials(a.Accounts, a.Limits, a.Seal, notifier{a})
 	a.Sessions = account.NewSessions(a.Accounts, a.Seal, a.Bus, account.SessionOptions{
-		Ended:  func(ctx context.Context, tx *db.Tx, ids []string) error { return a.Codes.SessionsEnded(ctx, tx, ids) },
+		Ended: func(ctx context.Context, tx *db.Tx, ids []string) error {
+			return errors.Join(a.Codes.SessionsEnded(ctx, tx, ids), a.ObjectKeys.SessionsEnded(ctx, tx, ids))
+		},
 		Closed: func(ctx context.Context, tx *db.Tx, user string) error { return a.Codes.CloseUser(ctx, tx, user) },
 	})
 	a.Domains = authroute.NewDomains(a.DB, a.Bus, a.Audit, domains(a.Config.Authroute), now)
@@ -195,6 +204,7 @@ func (a *App) build() error {
 	a.Clients = token.NewClients(a.DB, a.Accounts, a.Audit, token.ClientOptions{
 		Catalogue: Permissions(), Issuer: a.Config.Server.Origin, Once: takes{a}, Getter: post, ClientCAs: cas, Now: now,
 	})
+	a.buildObjects(now)
 	a.Codes = token.NewCodes(a.DB, a.Tokens, token.CodeOptions{People: sessionPeople{a}, Audit: a.Audit, Post: post, Now: now})
 	return a.buildGate()
 }

@@ -43,6 +43,7 @@ type Ready struct {
 	Data       string   `json:"data"`
 	Public     string   `json:"public"`
 	Internal   string   `json:"internal"`
+	Objects    string   `json:"objects"`
 	Policy     string   `json:"policy"`
 	Operations string   `json:"operations"`
 	DNS        string   `json:"dns"`
@@ -52,6 +53,7 @@ type Ready struct {
 	APIToken   string   `json:"api_token"`
 	ServiceKey string   `json:"service_key"`
 	Authroute  DevMail  `json:"authroute"`
+	S3         DevS3    `json:"s3"`
 	OAuth      DevOAuth `json:"oauth"`
 }
 
@@ -83,6 +85,7 @@ func DevConfig(ctx context.Context, o DevOptions) (config.Config, error) {
 	if six := net.JoinHostPort("::1", strconv.Itoa(o.BasePort)); canListen(ctx, six) {
 		c.Server.Listen = append(c.Server.Listen, six)
 	}
+	c.Objects.Listen = port(1)
 	c.Account.SignUp = "open"
 	c.Authroute.Policy.Listen = port(2)
 	c.Authroute.Domains = map[string]config.Domain{devDomain: {Mode: "enforce", V1: "accept", Stale: "reject"}}
@@ -136,6 +139,7 @@ func (a *App) Seed(ctx context.Context) (Ready, error) {
 	s := a.Config.Server
 	r.Data, r.Public = s.DataDir, s.Origin
 	r.Internal, r.Operations = "http://"+s.InternalListen, "http://"+s.OperationsListen
+	r.Objects = a.Config.ObjectsOrigin()
 	r.Policy, r.DNS = a.Config.Authroute.Policy.Listen, a.Config.Authroute.DNS.Resolver
 	files := devTLSFiles(s.DataDir)
 	r.MTLS = DevMTLS{URL: s.MTLS.Origin, CAFile: files.ca, ClientCertFile: files.clientCert, ClientKeyFile: files.clientKey}
@@ -170,6 +174,9 @@ func (a *App) seed(ctx context.Context) (r Ready, err error) {
 		return r, err
 	}
 	if r.OAuth, err = a.seedOAuth(ctx); err != nil {
+		return r, err
+	}
+	if r.S3, err = a.seedObjects(ctx, u.ID); err != nil {
 		return r, err
 	}
 	r.Authroute, err = a.seedMail(ticket.With(ctx, &ticket.Ticket{Kind: ticket.User, Subject: u.ID}))

@@ -59,7 +59,7 @@ func (a *App) seedOAuth(ctx context.Context) (o DevOAuth, err error) {
 		if n.ID == o.DPoPClientID {
 			n.Scopes = append(n.Scopes, "authroute:read") // something to read by itself
 		}
-		n.Audiences = []string{o.Issuer}
+		n.Audiences = []string{o.Issuer, a.Config.ObjectsOrigin()}
 		n.Grants = []string{token.GrantCredentials, token.GrantRefresh, token.GrantCode}
 		if n.Auth == token.AuthNone {
 			n.Grants = []string{token.GrantCode, token.GrantRefresh, token.GrantDevice}
@@ -76,7 +76,7 @@ func (a *App) seedOAuth(ctx context.Context) (o DevOAuth, err error) {
 func (a *App) moveOAuth(ctx context.Context, o *DevOAuth) error {
 	o.Issuer = a.Config.Server.Origin
 	for _, id := range []string{o.ClientID, o.DPoPClientID, o.PublicClientID} {
-		_, _, err := a.Clients.Update(a.AsOperator(ctx), id, func(c *token.Client) { c.Audiences = []string{o.Issuer} })
+		_, _, err := a.Clients.Update(a.AsOperator(ctx), id, func(c *token.Client) { c.Audiences = []string{o.Issuer, a.Config.ObjectsOrigin()} })
 		if err != nil && !errors.Is(err, token.ErrNoClient) { // one that somebody deleted stays so
 			return err
 		}

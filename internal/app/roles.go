@@ -15,10 +15,11 @@ const (
 	LoginRole   Role = "login"   // pages: sign-in and account home
 	TokenRole   Role = "token"   // relying apps: /jwks, /handoff/redeem
 	PolicyRole  Role = "policy"  // Postfix
+	ObjectsRole Role = "objects" // the S3 API
 	ConsoleRole Role = "console" // pages: administration; they need the role login beside them
 )
 
-var allRoles = []Role{AccountRole, LoginRole, TokenRole, PolicyRole, ConsoleRole}
+var allRoles = []Role{AccountRole, LoginRole, TokenRole, PolicyRole, ObjectsRole, ConsoleRole}
 
 // Roles are what one instance runs.
 type Roles []Role

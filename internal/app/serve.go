@@ -16,6 +16,7 @@ import (
 	"signet/internal/authapi"
 	"signet/internal/authroute"
 	"signet/internal/config"
+	"signet/internal/objects"
 	"signet/internal/ops"
 	"signet/internal/token"
 	"signet/internal/web"
@@ -23,7 +24,7 @@ import (
 
 // Listening says where an instance listens.
 type Listening struct {
-	Public, MTLS, Internal, Operations, Policy []string
+	Public, MTLS, Internal, Operations, Policy, Objects []string
 }
 
 // Serve runs the instance until ctx ends, then drains: listeners close, work in
@@ -112,6 +113,11 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 	if err := a.openDoors(ctx, in, roles, m, oauth, observe); err != nil {
 		return in, err
 	}
+	if roles.has(ObjectsRole) && a.Config.Objects.Listen != "" {
+		if err := a.openObjects(ctx, in, oauth, observe); err != nil {
+			return in, err
+		}
+	}
 	err = a.openHTTP(ctx, in, listener{name: "operations", addresses: []string{a.Config.Server.OperationsListen}, bound: &in.listening.Operations},
 		ops.Routes(a.metrics, notes(oauth), in.checks...), observe)
 	if err != nil || !roles.has(PolicyRole) {
@@ -158,6 +164,7 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 		api := web.API(mux, "Signet", Version())
 		account.AdminRoutes(api, account.Administration{Users: a.Accounts, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate})
 		token.AdminRoutes(api, a.Clients)
+		objects.AdminRoutes(api, objects.Administration{Keys: a.ObjectKeys, Access: a.ObjectAccess, Buckets: a.Buckets, Denials: a.Denials})
 		authroute.Routes(api, mux, authroute.Services{
 			Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
 			List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,

@@ -76,6 +76,12 @@ func (a *App) tlsOf(listener string) (*tls.Config, error) {
 	switch {
 	case listener == "public" && s.TLSCertFile != "":
 		return tlsConfig("server.tlsCertFile", s.TLSCertFile, s.TLSKeyFile)
+	case listener == "objects" && a.Config.Objects.TLSCertFile != "":
+		c, err := tlsConfig("objects.tlsCertFile", a.Config.Objects.TLSCertFile, a.Config.Objects.TLSKeyFile)
+		if err == nil {
+			c.NextProtos = []string{"http/1.1"} // what clients of S3 speak, and bodies stream best over
+		}
+		return c, err
 	case listener != "mtls":
 		return nil, nil
 	}
