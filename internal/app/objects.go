@@ -13,7 +13,6 @@ import (
 	"signet/internal/objects/upstream"
 	"signet/internal/ops"
 	"signet/internal/sigv4"
-	"signet/internal/token"
 	"signet/internal/web"
 )
 
@@ -57,7 +56,7 @@ func (a *App) buildObjects(now func() time.Time) {
 }
 
 // openObjects binds the listener of the S3 API.
-func (a *App) openObjects(ctx context.Context, in *instance, oauth *token.OAuth, observe *ops.HTTP) error {
+func (a *App) openObjects(ctx context.Context, in *instance, observe *ops.HTTP) error {
 	o := a.Config.Objects
 	if o.Auth == "off" {
 		slog.WarnContext(ctx, "authentication of the S3 API is off: whoever reaches it may do everything", "listen", o.Listen)
@@ -75,7 +74,7 @@ func (a *App) openObjects(ctx context.Context, in *instance, oauth *token.OAuth,
 		in.workers = append(in.workers, store.run)
 	}
 	in.workers = append(in.workers, a.Denials.Run, a.ObjectKeys.Run)
-	h, err := web.Around(a.door(store, oauth), web.Options{
+	h, err := web.Around(a.door(store), web.Options{
 		Hosts: a.objectsHosts(), Proxies: config.Prefixes(a.Config.Server.TrustedProxies), Observe: observe.Of("objects"),
 		Limiter: newEdge(), Errors: objects.WriteProblem, AnyURL: true, MaxBody: -1, Deadline: -1,
 		Inner: []web.Middleware{objects.AtMost(o.MaxRequests)},
@@ -97,14 +96,14 @@ func (a *App) openObjects(ctx context.Context, in *instance, oauth *token.OAuth,
 	return nil
 }
 
-func (a *App) door(s objects.Store, oauth *token.OAuth) http.Handler {
+func (a *App) door(s objects.Store) http.Handler {
 	o := a.Config.Objects
 	return objects.NewDoor(s, a.Buckets, objects.DoorOptions{
 		Region: o.Region, Hosts: o.Hosts, Open: o.Auth == "off", Uniform: o.Errors == "uniform", AllowPublic: o.AllowPublic,
 		MaxBody: int64(o.MaxBody), Proxies: config.Prefixes(a.Config.Server.TrustedProxies),
 		Lookup: sigv4.KeyLookup(a.ObjectKeys.Lookup), Admit: a.ObjectKeys.Admit,
 		Allow: a.ObjectAccess.Allow, Visible: a.ObjectAccess.Visible, CheckPolicy: objects.CheckPolicy,
-		STS: a.newSTS(oauth), Denied: a.Denials.Note, Now: time.Now, Metrics: a.objectMetrics,
+		Denied: a.Denials.Note, Now: time.Now, Metrics: a.objectMetrics,
 	})
 }
 

@@ -16,7 +16,6 @@ import (
 	"signet/internal/authapi"
 	"signet/internal/authroute"
 	"signet/internal/config"
-	"signet/internal/objects"
 	"signet/internal/ops"
 	"signet/internal/token"
 	"signet/internal/web"
@@ -114,7 +113,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 		return in, err
 	}
 	if roles.has(ObjectsRole) && a.Config.Objects.Listen != "" {
-		if err := a.openObjects(ctx, in, oauth, observe); err != nil {
+		if err := a.openObjects(ctx, in, observe); err != nil {
 			return in, err
 		}
 	}
@@ -164,7 +163,6 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 		api := web.API(mux, "Signet", Version())
 		account.AdminRoutes(api, account.Administration{Users: a.Accounts, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate})
 		token.AdminRoutes(api, a.Clients)
-		objects.AdminRoutes(api, objects.Administration{Keys: a.ObjectKeys, Access: a.ObjectAccess, Buckets: a.Buckets, Denials: a.Denials})
 		authroute.Routes(api, mux, authroute.Services{
 			Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
 			List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,
