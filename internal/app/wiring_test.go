@@ -63,7 +63,7 @@ func TestSeededClientsFollowTheServerToAnotherPortAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := []string{origin}; !slices.Equal(c.Audiences, want) {
+		if want := []string{origin, a.Config.ObjectsOrigin()}; !slices.Equal(c.Audiences, want) {
 			t.Errorf("audiences: got %v, want %v", c.Audiences, want)
 		}
 	}
@@ -85,8 +85,8 @@ func TestSeedLeavesTheStoreOfARunningServerAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(c.Audiences, []string{want}) {
-		t.Errorf("audiences: got %v, want %s", c.Audiences, want)
+	if !slices.Contains(c.Audiences, want) || slices.Contains(c.Audiences, "http://localhost:2") {
+		t.Errorf("audiences: got %v, want those of %s", c.Audiences, want)
 	}
 }
 
