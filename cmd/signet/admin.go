@@ -11,21 +11,21 @@ import (
 )
 
 type adminCmd struct {
-	BootstrapAdmin bootstrapAdminCmd `cmd:"" help:"Create the first administrator and print a link to set up their sign-in."`
-	CreateAccount  createAccountCmd  `cmd:"" help:"Create an account (tenant)."`
-	CreateUser     createUserCmd     `cmd:"" help:"Create a user."`
-	CreateRole     createRoleCmd     `cmd:"" help:"Create a role with permissions."`
-	CreateToken    createTokenCmd    `cmd:"" help:"Create a personal API token for a user and print it once."`
-	RevokeToken    revokeTokenCmd    `cmd:"" help:"End a personal API token."`
-	CreateKey      createKeyCmd      `cmd:"" help:"Create a service key and print it once."`
-	User           userCmd           `cmd:"" help:"List, show and change users: addresses, roles, tokens, sessions."`
-	Role           roleCmd           `cmd:"" help:"List, create, change and delete roles."`
-	Account        accountCmd        `cmd:"" help:"List, create, disable and enable accounts (tenants)."`
-	Key            keyCmd            `cmd:"" help:"List and revoke service keys."`
-	Client         clientCmd         `cmd:"" help:"Create, list, change and delete OAuth clients (relying apps)."`
-	Tenant         tenantCmd         `cmd:"" help:"What accounts (tenants) demand of their OAuth clients."`
-	Apply          applyCmd          `cmd:"" help:"Have OAuth clients be as a file says."`
-	Permissions    permissionsCmd    `cmd:"" help:"List the permissions that a role can hold."`
+	BootstrapAdmin   bootstrapAdminCmd   `cmd:"" help:"Create the first administrator and print a link to set up their sign-in."`
+	CreateAccount    createAccountCmd    `cmd:"" help:"Create an account (tenant)."`
+	CreateUser       createUserCmd       `cmd:"" help:"Create a user."`
+	CreateRole       createRoleCmd       `cmd:"" help:"Create a role with permissions."`
+	CreateToken      createTokenCmd      `cmd:"" help:"Create a personal API token for a user and print it once."`
+	RevokeToken      revokeTokenCmd      `cmd:"" help:"End a personal API token."`
+	CreateServiceKey createServiceKeyCmd `cmd:"" help:"Create a service key and print it once."`
+	User             userCmd             `cmd:"" help:"List, show and change users: addresses, roles, tokens, sessions."`
+	Role             roleCmd             `cmd:"" help:"List, create, change and delete roles."`
+	Account          accountCmd          `cmd:"" help:"List, create, disable and enable accounts (tenants)."`
+	Key              keyCmd              `cmd:"" help:"List and revoke service keys."`
+	Client           clientCmd           `cmd:"" help:"Create, list, change and delete OAuth clients (relying apps)."`
+	Tenant           tenantCmd           `cmd:"" help:"What accounts (tenants) demand of their OAuth clients."`
+	Apply            applyCmd            `cmd:"" help:"Have OAuth clients be as a file says."`
+	Permissions      permissionsCmd      `cmd:"" help:"List the permissions that a role can hold."`
 }
 
 // printed is how a command answers: one line for people, or JSON.
@@ -158,7 +158,7 @@ func (cmd revokeTokenCmd) Run(ctx context.Context, c *console) error {
 	})
 }
 
-type createKeyCmd struct {
+type createServiceKeyCmd struct {
 	store
 	printed
 	Name       string   `required:"" help:"What the key is for."`
@@ -168,7 +168,7 @@ type createKeyCmd struct {
 }
 
 // Run creates a service key.
-func (cmd createKeyCmd) Run(ctx context.Context, c *console) error {
+func (cmd createServiceKeyCmd) Run(ctx context.Context, c *console) error {
 	return cmd.with(ctx, c, func(ctx context.Context, a *app.App) error {
 		id, secret, err := a.Accounts.CreateKey(ctx, account.NewKey{
 			Name: cmd.Name, Account: cmd.Account, Permissions: cmd.Permission, Providers: cmd.Provider,

@@ -116,7 +116,7 @@ func (cmd keyListCmd) Run(ctx context.Context, c *console) error {
 		if err != nil {
 			return err
 		}
-		t := table{heads: []string{"KEY", "NAME", "PERMISSIONS", "EXPIRES"}, none: "no service keys; make one with signet admin create-key --name NAME"}
+		t := table{heads: []string{"KEY", "NAME", "PERMISSIONS", "EXPIRES"}, none: "no service keys; make one with signet admin create-service-key --name NAME"}
 		views := []serviceKeyView{}
 		for _, k := range all {
 			views = append(views, serviceKeyView{

@@ -186,7 +186,7 @@ func newMatrix(t *testing.T) *matrix {
 	var service struct {
 		Key string `json:"service_key"`
 	}
-	m.JSON(&service, "admin", "create-key", "--name", "monitoring", "--permission", "authroute:read")
+	m.JSON(&service, "admin", "create-service-key", "--name", "monitoring", "--permission", "authroute:read")
 	m.Secrets.Add(service.Key)
 	m.tokens = map[string]string{
 		"owner": m.alice.Token, "other user": token("other@enforce.test"), "reader": token("reader@enforce.test"),

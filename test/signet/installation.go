@@ -137,7 +137,7 @@ func (n *Installation) StartSplit() (accounts, pages *Instance) {
 	var out struct {
 		Key string `json:"service_key"`
 	}
-	n.JSON(&out, "admin", "create-key", "--name", "login", "--permission", "auth:login", "--permission", "auth:oauth", "--provider", "*")
+	n.JSON(&out, "admin", "create-service-key", "--name", "login", "--permission", "auth:login", "--permission", "auth:oauth", "--provider", "*")
 	n.Secrets.Add(out.Key)
 	accountsBase, pagesBase := FreePorts(n.t), FreePorts(n.t)
 	accounts, pages = n.instance(accountsBase), n.instance(pagesBase)
