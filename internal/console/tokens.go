@@ -81,7 +81,7 @@ func (c *Console) askNewKey(q *request) (form, error) {
 	}
 	f := form{
 		Object: q.field("name"), Back: "/console/tokens", API: "POST /api/v1/service-keys",
-		Command: q.inAccount(cli("admin create-key").flag("name", "login").flag("permission", "users:read")),
+		Command: q.inAccount(cli("admin create-service-key").flag("name", "login").flag("permission", "users:read")),
 		Fields: []input{
 			{Name: "name", Label: q.t("console.field.name"), Hint: q.t("console.keyNew.nameHint"), Kind: "text", Required: true},
 			{Name: "days", Label: q.t("console.keyNew.life"), Kind: "select", Options: lives},
