@@ -18,7 +18,7 @@ type body struct {
 // has begun.
 func (s *Store) open(p source) (io.ReadCloser, error) {
 	if len(p.files) == 0 {
-		return content{bytes.NewReader(p.content)}, nil
+		return content{bytes.NewReader(p.bytes)}, nil
 	}
 	b := &body{files: s.files, rest: p.files}
 	return b, b.next()

@@ -155,7 +155,7 @@ func agreed(said, wanted objects.Checksum, parts []objects.Part) (objects.Checks
 }
 
 func (s *Store) dropPart(ctx context.Context, tx *db.Tx, upload string, number int, file string) error {
-	if err := s.release(ctx, tx, file, ""); err != nil {
+	if err := s.release(ctx, tx, file); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, "DELETE FROM objects_disk_parts WHERE upload = $1 AND number = $2", upload, number)

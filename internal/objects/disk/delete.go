@@ -66,7 +66,7 @@ func (s *Store) deleteLatest(ctx context.Context, tx *db.Tx, r objects.Ref, at s
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO objects_disk_versions (bucket, key, marker, `+columns+`)
-		VALUES ($1, $2, 1, $3, $4, '', 0, '', $5, 0, '', '{}', '[]', $6)`, r.Bucket, r.Key, place, id, s.time(), []byte{})
+		VALUES ($1, $2, 1, $3, $4, '', 0, '', $5, 0, '', '{}', '[]', 0)`, r.Bucket, r.Key, place, id, s.time())
 	return objects.Deleted{VersionID: id, DeleteMarker: true}, err
 }
 
@@ -91,7 +91,7 @@ func (s *Store) deleteVersion(ctx context.Context, tx *db.Tx, r objects.Ref, c o
 	if err := c.CheckWrite(&o); err != nil {
 		return objects.Deleted{}, err
 	}
-	if err := s.release(ctx, tx, v.body, ""); err != nil {
+	if err := s.drop(ctx, tx, v, ""); err != nil {
 		return objects.Deleted{}, err
 	}
 	if at.current != nil && at.current.id == r.VersionID {

@@ -12,7 +12,7 @@ import (
 // Get implements [objects.Store]. Where the writer that the body is copied to can take
 // from a file by itself, as that of net/http does, the bytes do not pass this process.
 func (s *Store) Get(ctx context.Context, g objects.Get) (*objects.Content, error) {
-	c, where, err := s.look(ctx, g, true)
+	c, where, err := s.look(ctx, g)
 	if err != nil || c.DeleteMarker {
 		return c, err
 	}
@@ -22,32 +22,29 @@ func (s *Store) Get(ctx context.Context, g objects.Get) (*objects.Content, error
 
 // Head implements [objects.Store].
 func (s *Store) Head(ctx context.Context, g objects.Get) (*objects.Content, error) {
-	c, _, err := s.look(ctx, g, false)
+	c, _, err := s.look(ctx, g)
 	return c, err
 }
 
-// look finds an object, the part of it that is asked for and, where withBody, where the
-// bytes of this part are.
-func (s *Store) look(ctx context.Context, g objects.Get, withBody bool) (c *objects.Content, where source, err error) {
+// look finds an object, the part of it that is asked for, and where the bytes of this
+// part are.
+func (s *Store) look(ctx context.Context, g objects.Get) (c *objects.Content, where source, err error) {
+	if g.VersionID == "" {
+		// Most reads need one statement, and no transaction around it.
+		at, err := s.glance(ctx, g.Ref)
+		if err != nil {
+			return nil, source{}, err
+		}
+		if at.current != nil && at.current.parts == 0 {
+			return s.show(ctx, nil, g, at.current, at.versioning)
+		}
+	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		v, versioning, err := find(ctx, tx, g.Ref)
 		if err != nil {
 			return err
 		}
-		o, err := v.object(versioning)
-		c = &objects.Content{Object: o}
-		if err != nil || v.marker {
-			return err
-		}
-		if err := g.Conditions.Check(o); err != nil {
-			return err
-		}
-		if err := cut(ctx, tx, g, v, c); err != nil {
-			return err
-		}
-		if withBody {
-			where, err = locate(ctx, tx, v, c.First, c.Length)
-		}
+		c, where, err = s.show(ctx, tx, g, v, versioning)
 		return err
 	})
 	if err != nil {
@@ -56,7 +53,36 @@ func (s *Store) look(ctx context.Context, g objects.Get, withBody bool) (c *obje
 	return c, where, nil
 }
 
-// find returns the version that r names. It may be a marker.
+// glance reads a slot, with the bytes of the object.
+func (s *Store) glance(ctx context.Context, r objects.Ref) (slot, error) {
+	var bytes []byte
+	at, err := scanSlot(func(into ...any) error {
+		return s.db.One(ctx, fullSlotQuery, []any{r.Bucket, r.Key}, into...)
+	}, r.Bucket, r.Key, &bytes)
+	if at.current != nil {
+		at.current.bytes = bytes
+	}
+	return at, err
+}
+
+// show says what of v is asked for, and where it is. tx is for objects of parts alone.
+func (s *Store) show(ctx context.Context, tx *db.Tx, g objects.Get, v *row, versioning objects.Versioning) (*objects.Content, source, error) {
+	o, err := v.object(versioning)
+	c := &objects.Content{Object: o}
+	if err != nil || v.marker {
+		return c, source{}, err
+	}
+	if err := g.Conditions.Check(o); err != nil {
+		return nil, source{}, err
+	}
+	if err := cut(ctx, tx, g, v, c); err != nil {
+		return nil, source{}, err
+	}
+	where, err := locate(ctx, tx, v, c.First, c.Length)
+	return c, where, err
+}
+
+// find returns the version that r names, with its bytes. It may be a marker.
 func find(ctx context.Context, tx *db.Tx, r objects.Ref) (*row, objects.Versioning, error) {
 	if r.VersionID != "" {
 		versioning, err := readVersioning(ctx, tx, r.Bucket)
@@ -66,13 +92,18 @@ func find(ctx context.Context, tx *db.Tx, r objects.Ref) (*row, objects.Versioni
 		v, err := readVersion(ctx, tx, r)
 		return v, versioning, err
 	}
-	at, err := readSlot(ctx, tx, r.Bucket, r.Key)
-	if err != nil || at.current != nil {
-		return at.current, at.versioning, err
+	var bytes []byte
+	at, err := scanSlot(tx.QueryRowContext(ctx, fullSlotQuery, r.Bucket, r.Key).Scan, r.Bucket, r.Key, &bytes)
+	if err != nil {
+		return nil, "", err
+	}
+	if at.current != nil {
+		at.current.bytes = bytes
+		return at.current, at.versioning, nil
 	}
 	if at.versioning != objects.Unversioned {
 		newest, err := readBehind(ctx, tx, r.Bucket, r.Key)
-		if err != nil || newest != nil {
+		if err != nil || newest != nil && newest.marker {
 			return newest, at.versioning, err
 		}
 	}
@@ -124,8 +155,8 @@ func cutRange(r objects.Range, size int64, c *objects.Content) error {
 
 // source is where bytes of a body are: in files or, without any, here.
 type source struct {
-	files   []extent
-	content []byte
+	files []extent
+	bytes []byte
 }
 
 // extent is a part of a file: length bytes from first on.
@@ -139,7 +170,7 @@ type extent struct {
 func locate(ctx context.Context, tx *db.Tx, v *row, first, length int64) (p source, err error) {
 	switch {
 	case v.body == "":
-		p.content = v.content[first : first+length]
+		p.bytes = v.bytes[first:][:length]
 	case v.parts == 0:
 		p.files = []extent{{v.body, v.size, first, length}}
 	default:

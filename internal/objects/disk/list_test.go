@@ -216,8 +216,8 @@ func fill(t testing.TB, d *db.DB, bucket string, keys int, key func(i int) strin
 			for end := min(keys, i+10_000); i < end; i++ {
 				_, err := tx.ExecContext(t.Context(), `
 					INSERT INTO objects_disk_objects (bucket, key, place, version_id, body, size, etag, modified_at, parts, checksum, attributes, tags, content)
-					VALUES ($1, $2, 0, 'null', '', 0, 'd41d8cd98f00b204e9800998ecf8427e', $3, 0, '', '{}', '[]', $4)`,
-					bucket, key(i), db.Now(time.Now()), []byte{})
+					VALUES ($1, $2, 0, 'null', '', 0, 'd41d8cd98f00b204e9800998ecf8427e', $3, 0, '', '{}', '[]', 0)`,
+					bucket, key(i), db.Now(time.Now()))
 				if err != nil {
 					return err
 				}

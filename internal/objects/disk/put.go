@@ -25,8 +25,12 @@ func (s *Store) Put(ctx context.Context, p objects.Put) (objects.Object, error) 
 	if err != nil {
 		return objects.Object{}, err
 	}
-	v.body, v.content, v.size, v.etag, v.checksum = t.file, t.content, t.size, t.etag(), encodeChecksum(t.checksum)
+	v.body, v.size, v.etag, v.checksum = t.file, t.size, t.etag(), encodeChecksum(t.checksum)
 	o, err := s.write(ctx, t.file, func(tx *db.Tx) (objects.Object, error) {
+		var err error
+		if v.content, err = keepBytes(ctx, tx, t.bytes); err != nil {
+			return objects.Object{}, err
+		}
 		return s.place(ctx, tx, v, p.Conditions)
 	})
 	o.Attributes = p.Attributes
@@ -106,7 +110,7 @@ func (s *Store) makeRoom(ctx context.Context, tx *db.Tx, bucket, key string, at 
 		if at.current == nil {
 			return objects.NullVersion, 0, nil
 		}
-		return objects.NullVersion, at.current.place, s.release(ctx, tx, at.current.body, keep)
+		return objects.NullVersion, at.current.place, s.drop(ctx, tx, at.current, keep)
 	}
 	place, err = nextPlace(ctx, tx, bucket, key, at)
 	if err != nil {
@@ -117,7 +121,7 @@ func (s *Store) makeRoom(ctx context.Context, tx *db.Tx, bucket, key string, at 
 		id = rand.Text()
 	}
 	if at.current != nil && at.current.id == id {
-		return id, place, s.release(ctx, tx, at.current.body, keep)
+		return id, place, s.drop(ctx, tx, at.current, keep)
 	}
 	if at.current != nil {
 		if err := shelve(ctx, tx, bucket, key); err != nil {
@@ -159,7 +163,7 @@ func (s *Store) dropNull(ctx context.Context, tx *db.Tx, bucket, key, keep strin
 	if err != nil {
 		return err
 	}
-	if err := s.release(ctx, tx, null.body, keep); err != nil {
+	if err := s.drop(ctx, tx, null, keep); err != nil {
 		return err
 	}
 	return dropBehind(ctx, tx, null)
@@ -171,10 +175,22 @@ func dropBehind(ctx context.Context, tx *db.Tx, v *row) error {
 	return err
 }
 
+// drop gives up the bytes of a version. keep is the body that is about to take its
+// place, which may be the same.
+func (s *Store) drop(ctx context.Context, tx *db.Tx, v *row, keep string) error {
+	if v.content != 0 {
+		_, err := tx.ExecContext(ctx, "DELETE FROM objects_disk_contents WHERE id = $1", v.content)
+		return err
+	}
+	if v.body == keep {
+		return nil
+	}
+	return s.release(ctx, tx, v.body)
+}
+
 // release has the sweeper look at a body, or at a file of a part, when [Keep] is over.
-// keep is the body that is about to take its place, which may be the same.
-func (s *Store) release(ctx context.Context, tx *db.Tx, body, keep string) error {
-	if body == "" || body == keep {
+func (s *Store) release(ctx context.Context, tx *db.Tx, body string) error {
+	if body == "" {
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, `

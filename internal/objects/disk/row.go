@@ -27,16 +27,14 @@ type row struct {
 	checksum    string
 	attributes  string
 	tags        string
-	content     []byte // where there is no body
+	content     int64  // where its bytes are; 0: in files, or there are none
+	bytes       []byte // of content, where they were read
 }
 
 // columns of a version in both tables, in the order of [row.into] and [row.values].
 const columns = `place, version_id, body, size, etag, modified_at, parts, checksum, attributes, tags, content`
 
 func (r *row) values() []any {
-	if r.content == nil {
-		r.content = []byte{} // no NULL
-	}
 	return []any{r.bucket, r.key, r.place, r.id, r.body, r.size, r.etag, r.modified, r.parts, r.checksum, r.attributes, r.tags, r.content}
 }
 
@@ -156,20 +154,36 @@ type slot struct {
 	current    *row
 }
 
-// readSlot returns ErrNoSuchBucket.
-func readSlot(ctx context.Context, tx *db.Tx, bucket, key string) (slot, error) {
-	var (
-		s                               slot
-		id, body, etag, sum, said, tags sql.NullString
-		place, size, parts              sql.NullInt64
-		modified                        sql.NullTime
-		content                         []byte
-	)
-	err := tx.QueryRowContext(ctx, `
-		SELECT b.versioning, `+columns+`
+// The queries of a slot, without the bytes of the object and with them.
+const (
+	slotQuery = `
+		SELECT b.versioning, ` + columns + `
 		FROM objects_disk_buckets b LEFT JOIN objects_disk_objects o ON o.bucket = b.name AND o.key = $2
-		WHERE b.name = $1`, bucket, key).
-		Scan(&s.versioning, &place, &id, &body, &size, &etag, &modified, &parts, &sum, &said, &tags, &content)
+		WHERE b.name = $1`
+	fullSlotQuery = `
+		SELECT b.versioning, ` + columns + `, c.bytes
+		FROM objects_disk_buckets b LEFT JOIN objects_disk_objects o ON o.bucket = b.name AND o.key = $2
+			LEFT JOIN objects_disk_contents c ON c.id = o.content
+		WHERE b.name = $1`
+)
+
+// readSlot returns ErrNoSuchBucket. The object comes without its bytes.
+func readSlot(ctx context.Context, tx *db.Tx, bucket, key string) (slot, error) {
+	row := tx.QueryRowContext(ctx, slotQuery, bucket, key)
+	return scanSlot(row.Scan, bucket, key)
+}
+
+// scanSlot scans a row of one of the queries; bytes is where those of the object go.
+func scanSlot(scan func(into ...any) error, bucket, key string, bytes ...any) (slot, error) {
+	var (
+		s                           slot
+		id, body, etag, sum         sql.NullString
+		said, tags                  sql.NullString
+		place, size, parts, content sql.NullInt64
+		modified                    sql.NullTime
+	)
+	into := []any{&s.versioning, &place, &id, &body, &size, &etag, &modified, &parts, &sum, &said, &tags, &content}
+	err := scan(append(into, bytes...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, objects.ErrNoSuchBucket
 	}
@@ -177,31 +191,34 @@ func readSlot(ctx context.Context, tx *db.Tx, bucket, key string) (slot, error) 
 		s.current = &row{
 			bucket: bucket, key: key, place: place.Int64, id: id.String, body: body.String, size: size.Int64, etag: etag.String,
 			modified: modified.Time, parts: int(parts.Int64), checksum: sum.String, attributes: said.String, tags: tags.String,
-			content: content,
+			content: content.Int64,
 		}
 	}
 	return s, err
 }
 
-// readVersion returns one version, and ErrNoSuchVersion.
+// readVersion returns one version with its bytes, and ErrNoSuchVersion.
 func readVersion(ctx context.Context, tx *db.Tx, r objects.Ref) (*row, error) {
 	v := &row{bucket: r.Bucket, key: r.Key}
 	err := tx.QueryRowContext(ctx, `
-		SELECT `+columns+` FROM objects_disk_objects WHERE bucket = $1 AND key = $2 AND version_id = $3`,
-		r.Bucket, r.Key, r.VersionID).Scan(v.into()...)
+		SELECT `+columns+`, c.bytes FROM objects_disk_objects o LEFT JOIN objects_disk_contents c ON c.id = o.content
+		WHERE bucket = $1 AND key = $2 AND version_id = $3`,
+		r.Bucket, r.Key, r.VersionID).Scan(append(v.into(), &v.bytes)...)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return v, err
 	}
 	err = tx.QueryRowContext(ctx, `
-		SELECT `+columns+`, marker FROM objects_disk_versions WHERE bucket = $1 AND key = $2 AND version_id = $3`,
-		r.Bucket, r.Key, r.VersionID).Scan(append(v.into(), &v.marker)...)
+		SELECT `+columns+`, c.bytes, marker FROM objects_disk_versions v LEFT JOIN objects_disk_contents c ON c.id = v.content
+		WHERE bucket = $1 AND key = $2 AND version_id = $3`,
+		r.Bucket, r.Key, r.VersionID).Scan(append(v.into(), &v.bytes, &v.marker)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, objects.ErrNoSuchVersion
 	}
 	return v, err
 }
 
-// readBehind returns the newest of the versions behind the object, and nil where there is none.
+// readBehind returns the newest of the versions behind the object, and nil where there is
+// none. It comes without its bytes.
 func readBehind(ctx context.Context, tx *db.Tx, bucket, key string) (*row, error) {
 	v := &row{bucket: bucket, key: key}
 	err := tx.QueryRowContext(ctx, `
@@ -211,4 +228,13 @@ func readBehind(ctx context.Context, tx *db.Tx, bucket, key string) (*row, error
 		return nil, nil
 	}
 	return v, err
+}
+
+// keepBytes keeps the bytes of a small object in the transaction of its row, and returns
+// 0 where there are none.
+func keepBytes(ctx context.Context, tx *db.Tx, bytes []byte) (content int64, err error) {
+	if len(bytes) > 0 {
+		err = tx.QueryRowContext(ctx, "INSERT INTO objects_disk_contents (bytes) VALUES ($1) RETURNING id", bytes).Scan(&content)
+	}
+	return content, err
 }

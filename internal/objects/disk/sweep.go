@@ -148,8 +148,8 @@ func (s *Store) collect(ctx context.Context, body string) (removed int, err erro
 func isUsed(ctx context.Context, tx *db.Tx, body string) (bool, error) {
 	var one int
 	err := tx.QueryRowContext(ctx, `
-		SELECT 1 WHERE EXISTS (SELECT 1 FROM objects_disk_objects WHERE body = $1)
-			OR EXISTS (SELECT 1 FROM objects_disk_versions WHERE body = $1)
+		SELECT 1 WHERE EXISTS (SELECT 1 FROM objects_disk_objects WHERE body = $1 AND body <> '')
+			OR EXISTS (SELECT 1 FROM objects_disk_versions WHERE body = $1 AND body <> '')
 			OR EXISTS (SELECT 1 FROM objects_disk_uploads WHERE id = $1)
 			OR EXISTS (SELECT 1 FROM objects_disk_parts WHERE file = $1)`, body).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -252,7 +252,7 @@ func (s *Store) releaseOrphans(ctx context.Context, names []string) (n int, err 
 			if has[name] {
 				continue
 			}
-			if err := s.release(ctx, tx, name, ""); err != nil {
+			if err := s.release(ctx, tx, name); err != nil {
 				return err
 			}
 			n++
@@ -271,8 +271,8 @@ func knownOf(ctx context.Context, tx *db.Tx, names []string) ([]string, error) {
 	}
 	list := " IN (" + strings.Join(in, ", ") + ")"
 	return texts(ctx, tx, `
-		SELECT body FROM objects_disk_objects WHERE body`+list+`
-		UNION SELECT body FROM objects_disk_versions WHERE body`+list+`
+		SELECT body FROM objects_disk_objects WHERE body <> '' AND body`+list+`
+		UNION SELECT body FROM objects_disk_versions WHERE body <> '' AND body`+list+`
 		UNION SELECT file FROM objects_disk_parts WHERE file`+list+`
 		UNION SELECT body FROM objects_disk_released WHERE body`+list, args...)
 }

@@ -22,8 +22,8 @@ const (
 
 // taken is a body that was read to its end.
 type taken struct {
-	file     string // that it is kept in; empty where all of it is in content
-	content  []byte
+	file     string // that it is kept in; empty where all of it is in bytes
+	bytes    []byte
 	size     int64
 	md5      []byte
 	checksum objects.Checksum
@@ -77,7 +77,7 @@ func (s *Store) takeSmall(b io.Reader, t *taken, inline int64) error {
 	sum := md5.Sum((*buf)[:n]) //nolint:gosec // as above
 	t.md5 = sum[:]
 	if t.size <= inline {
-		t.file, t.content = "", bytes.Clone((*buf)[:n])
+		t.file, t.bytes = "", bytes.Clone((*buf)[:n])
 		return nil
 	}
 	return s.keep(t.file, func(f *os.File) error {

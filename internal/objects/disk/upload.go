@@ -95,7 +95,7 @@ func (s *Store) putPart(ctx context.Context, tx *db.Tx, u objects.Upload, p obje
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if err := s.release(ctx, tx, before, ""); err != nil {
+	if err := s.release(ctx, tx, before); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
@@ -112,7 +112,7 @@ func (s *Store) putPart(ctx context.Context, tx *db.Tx, u objects.Upload, p obje
 func (s *Store) CopyPart(ctx context.Context, u objects.Upload, number int, from objects.Get) (objects.Part, error) {
 	conditions := from.Conditions
 	from.Conditions = objects.Conditions{}
-	c, where, err := s.look(ctx, from, true)
+	c, where, err := s.look(ctx, from)
 	if err != nil {
 		return objects.Part{}, err
 	}
@@ -154,7 +154,7 @@ func (s *Store) Abort(ctx context.Context, u objects.Upload) error {
 // dropUpload removes an upload. Its parts stay until the sweeper finds that nothing
 // refers to them.
 func (s *Store) dropUpload(ctx context.Context, tx *db.Tx, id string) error {
-	if err := s.release(ctx, tx, id, ""); err != nil {
+	if err := s.release(ctx, tx, id); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, "DELETE FROM objects_disk_uploads WHERE id = $1", id)

@@ -144,7 +144,7 @@ func (s store) nothingLeft(t testing.TB) {
 	if n := s.files(t); n != 0 {
 		t.Errorf("%d files are left", n)
 	}
-	for _, table := range []string{"objects", "versions", "uploads", "parts", "released"} {
+	for _, table := range []string{"objects", "versions", "contents", "uploads", "parts", "released"} {
 		var n int
 		if err := s.db.SQL().QueryRowContext(t.Context(), "SELECT count(*) FROM objects_disk_"+table).Scan(&n); err != nil || n != 0 {
 			t.Errorf("%d rows of %s are left, %v", n, table, err)

@@ -8,7 +8,7 @@ CREATE TABLE objects_disk_buckets (
 
 -- The objects that a reader who names no version sees. place falls with each version of
 -- a key, so that the newest stands first. body is the name of the file or, of an object
--- of parts, the upload whose parts it is made of; where it is empty all bytes are in content.
+-- of parts, the upload whose parts it is made of, and empty where all bytes are in content.
 CREATE TABLE objects_disk_objects (
     bucket      TEXT COLLATE "C" NOT NULL,
     key         TEXT COLLATE "C" NOT NULL,
@@ -22,11 +22,10 @@ CREATE TABLE objects_disk_objects (
     checksum    TEXT NOT NULL, -- algorithm, type and value
     attributes  TEXT NOT NULL, -- JSON object
     tags        TEXT NOT NULL, -- JSON array
-    content     BYTEA NOT NULL,
+    content     BIGINT NOT NULL, -- 0: there is none
     PRIMARY KEY (bucket, key)
 );
-ALTER TABLE objects_disk_objects ALTER COLUMN content SET STORAGE EXTERNAL; -- most of it is compressed already
-CREATE INDEX objects_disk_objects_body ON objects_disk_objects (body);
+CREATE INDEX objects_disk_objects_body ON objects_disk_objects (body) WHERE body <> '';
 
 -- The versions behind them, and delete markers. A marker that stands first hides the key.
 CREATE TABLE objects_disk_versions (
@@ -43,16 +42,22 @@ CREATE TABLE objects_disk_versions (
     checksum    TEXT NOT NULL,
     attributes  TEXT NOT NULL,
     tags        TEXT NOT NULL,
-    content     BYTEA NOT NULL,
+    content     BIGINT NOT NULL,
     PRIMARY KEY (bucket, key, place),
     UNIQUE (bucket, key, version_id)
 );
-ALTER TABLE objects_disk_versions ALTER COLUMN content SET STORAGE EXTERNAL;
-CREATE INDEX objects_disk_versions_body ON objects_disk_versions (body);
+CREATE INDEX objects_disk_versions_body ON objects_disk_versions (body) WHERE body <> '';
+
+-- Bytes of small objects, of one version each.
+CREATE TABLE objects_disk_contents (
+    id    BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    bytes BYTEA NOT NULL
+);
+ALTER TABLE objects_disk_contents ALTER COLUMN bytes SET STORAGE EXTERNAL; -- most of it is compressed already
 
 -- Multipart uploads under way.
 CREATE TABLE objects_disk_uploads (
-    id         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    id       TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     bucket     TEXT COLLATE "C" NOT NULL,
     key        TEXT COLLATE "C" NOT NULL,
     begun_at   TIMESTAMPTZ NOT NULL,
