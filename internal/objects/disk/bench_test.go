@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -62,6 +63,25 @@ func BenchmarkPut4KiB(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
+	})
+}
+
+// Many clients at once, as a server has.
+func BenchmarkPut4KiBTogether(b *testing.B) {
+	content := noise(1, 4096)
+	eachStore(b, func(b *testing.B, s store) {
+		var n atomic.Uint32
+		b.SetParallelism(16)
+		before := used(b)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				key := fmt.Sprintf("%08x", n.Add(1)*2654435761)
+				if _, err := s.Put(b.Context(), objects.Put{Bucket: bucket, Key: key, Body: bytesOf(content)}); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+		b.ReportMetric(float64((used(b)-before).Microseconds())/float64(b.N), "cpu-us/op")
 	})
 }
 

@@ -34,9 +34,6 @@ func (s *Store) Copy(ctx context.Context, c objects.Copy) (o objects.Object, err
 		if err := v.say(said); err != nil {
 			return err
 		}
-		if v.content, err = keepBytes(ctx, tx, v.bytes); err != nil {
-			return err
-		}
 		o, err = s.place(ctx, tx, &v, objects.Conditions{})
 		o.Attributes = said
 		return err

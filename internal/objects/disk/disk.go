@@ -53,6 +53,7 @@ type Options struct {
 // Store keeps objects. It implements [objects.Store].
 type Store struct {
 	db     *db.DB
+	group  *group
 	files  *files
 	inline int64
 	abort  time.Duration
@@ -85,7 +86,7 @@ func New(d *db.DB, dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return &Store{db: d, files: newFiles(dir, o.Sync), inline: o.Inline, abort: o.AbortAfter, now: o.Now}, nil
+	return &Store{db: d, group: &group{db: d}, files: newFiles(dir, o.Sync), inline: o.Inline, abort: o.AbortAfter, now: o.Now}, nil
 }
 
 // Dir returns the directory of the files, for backup.

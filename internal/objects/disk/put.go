@@ -25,12 +25,8 @@ func (s *Store) Put(ctx context.Context, p objects.Put) (objects.Object, error) 
 	if err != nil {
 		return objects.Object{}, err
 	}
-	v.body, v.size, v.etag, v.checksum = t.file, t.size, t.etag(), encodeChecksum(t.checksum)
-	o, err := s.write(ctx, t.file, func(tx *db.Tx) (objects.Object, error) {
-		var err error
-		if v.content, err = keepBytes(ctx, tx, t.bytes); err != nil {
-			return objects.Object{}, err
-		}
+	v.body, v.bytes, v.size, v.etag, v.checksum = t.file, t.bytes, t.size, t.etag(), encodeChecksum(t.checksum)
+	o, err := s.write(ctx, t.file, func(ctx context.Context, tx *db.Tx) (objects.Object, error) {
 		return s.place(ctx, tx, v, p.Conditions)
 	})
 	o.Attributes = p.Attributes
@@ -58,11 +54,11 @@ func (at slot) mayWrite(c objects.Conditions) error {
 // write runs fn, which commits what a new file is for, and removes the file where it
 // surely was not committed. Where that cannot be known, as with a connection that broke
 // meanwhile, the file stays: either a row names it, or the sweeper finds it.
-func (s *Store) write(ctx context.Context, file string, fn func(tx *db.Tx) (objects.Object, error)) (o objects.Object, err error) {
+func (s *Store) write(ctx context.Context, file string, fn func(ctx context.Context, tx *db.Tx) (objects.Object, error)) (o objects.Object, err error) {
 	ran := false
-	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
+	err = s.group.update(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 		ran = false
-		o, err = fn(tx)
+		o, err = fn(ctx, tx)
 		ran = err == nil
 		return err
 	})
@@ -89,6 +85,9 @@ func (s *Store) place(ctx context.Context, tx *db.Tx, v *row, c objects.Conditio
 		return objects.Object{}, err
 	}
 	v.modified = s.time()
+	if v.content, err = keepBytes(ctx, tx, v.bytes); err != nil {
+		return objects.Object{}, err
+	}
 	if v.id, v.place, err = s.makeRoom(ctx, tx, v.bucket, v.key, at, v.body); err != nil {
 		return objects.Object{}, err
 	}

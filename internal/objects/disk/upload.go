@@ -79,7 +79,7 @@ func (s *Store) PutPart(ctx context.Context, u objects.Upload, number int, b obj
 		return objects.Part{}, err
 	}
 	p := objects.Part{Number: number, Size: t.size, ETag: t.etag(), Checksum: t.checksum}
-	_, err = s.write(ctx, t.file, func(tx *db.Tx) (objects.Object, error) {
+	_, err = s.write(ctx, t.file, func(ctx context.Context, tx *db.Tx) (objects.Object, error) {
 		p.Modified = s.time()
 		return objects.Object{}, s.putPart(ctx, tx, found, p, t.file)
 	})

@@ -1,0 +1,66 @@
+package disk_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"signet/internal/db/dbtest"
+	"signet/internal/objects"
+	"signet/internal/objects/disk"
+)
+
+// breakKey has SQLite fail for one key, in the middle of a transaction.
+func (s store) breakKey(t *testing.T, key string) {
+	t.Helper()
+	_, err := s.db.SQL().ExecContext(t.Context(), `
+		CREATE TRIGGER broken BEFORE INSERT ON objects_disk_objects WHEN NEW.key = '`+key+`'
+		BEGIN SELECT RAISE(ABORT, 'broken'); END`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWriteThatBreaksTheSharedTransactionFailsAlone(t *testing.T) {
+	s := newStore(t, dbtest.SQLite(t), disk.Options{})
+	s.breakKey(t, "key13")
+	failed := together(func(i int) error {
+		_, err := s.Put(t.Context(), objects.Put{Bucket: bucket, Key: fmt.Sprint("key", i), Body: text("1")})
+		return err
+	})
+	if len(failed) != 1 || !strings.Contains(failed[0].Error(), "broken") {
+		t.Errorf("got %v, want the one that is broken", failed)
+	}
+	l, err := s.List(t.Context(), objects.List{Bucket: bucket, Max: 1000})
+	if err != nil || len(l.Objects) != writers-1 {
+		t.Errorf("got %d objects, %v; want all but one of %d", len(l.Objects), err, writers)
+	}
+	var n int
+	if err := s.db.SQL().QueryRowContext(t.Context(), "SELECT count(*) FROM objects_disk_contents").Scan(&n); err != nil || n != writers-1 {
+		t.Errorf("got the bytes of %d objects, %v", n, err)
+	}
+}
+
+func TestWriterWhoGivesUpKeepsNothing(t *testing.T) {
+	each(t, func(t *testing.T, s store) {
+		failed := together(func(i int) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if i%2 == 0 {
+				cancel()
+			}
+			_, err := s.Put(ctx, objects.Put{Bucket: bucket, Key: fmt.Sprint("key", i), Body: text("1")})
+			return err
+		})
+		for _, err := range failed {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+		}
+		if n := len(s.history(t)); len(failed) != writers/2 || n != writers/2 || s.files(t) != n {
+			t.Errorf("%d failed, %d objects and %d files are there; want half of %d each", len(failed), n, s.files(t), writers)
+		}
+	})
+}
