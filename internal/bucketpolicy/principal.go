@@ -48,12 +48,12 @@ var (
 
 func readPrincipals(raw json.RawMessage) (p principals, err error) {
 	if raw == nil {
-		return p, errors.New("Principal is missing")
+		return p, errors.New("it has no Principal")
 	}
 	if raw[0] == '"' {
 		var word string
 		if err := json.Unmarshal(raw, &word); err != nil || word != "*" {
-			return p, errors.New(`Principal must be "*" or an object with AWS`)
+			return p, errors.New(`its Principal must be "*" or an object with AWS`)
 		}
 		return principals{everybody: true}, nil
 	}
@@ -65,7 +65,7 @@ func readPrincipals(raw json.RawMessage) (p principals, err error) {
 		return p, err
 	}
 	if m["AWS"] == nil {
-		return p, errors.New("Principal is empty")
+		return p, errors.New("its Principal is empty")
 	}
 	words, err := texts("Principal", m["AWS"])
 	if err != nil {

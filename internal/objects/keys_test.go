@@ -162,9 +162,9 @@ func (o *office) key(ctx context.Context, n objects.NewKey) (objects.Key, string
 }
 
 // caller is who signs with a key, as the door sees it.
-func (o *office) caller(accessKeyID, token string) objects.Caller {
+func (o *office) caller(accessKeyID string) objects.Caller {
 	o.t.Helper()
-	c, err := o.keys.Lookup(o.t.Context(), accessKeyID, token)
+	c, err := o.keys.Lookup(o.t.Context(), accessKeyID, "")
 	if err != nil || c == nil {
 		o.t.Fatalf("lookup of %s: %v, %v", accessKeyID, c, err)
 	}
@@ -188,7 +188,7 @@ func TestKeyIsShownOnceAndSealedAtRest(t *testing.T) {
 		if len(k.AccessKeyID) != 20 || !strings.HasPrefix(k.AccessKeyID, "AKIA") || len(secret) != 40 {
 			t.Errorf("got %s with a secret of %d characters", k.AccessKeyID, len(secret))
 		}
-		c := o.caller(k.AccessKeyID, "")
+		c := o.caller(k.AccessKeyID)
 		want := objects.Caller{Key: k.ID, AccessKeyID: k.AccessKeyID, Name: "app", Account: o.acme, Owner: "key:" + k.ID}
 		if c != want {
 			t.Errorf("got %+v, want %+v", c, want)
@@ -301,7 +301,7 @@ func TestRotationOverlaps(t *testing.T) {
 		if next.AccessKeyID == old.AccessKeyID || first == second || next.Predecessor != old.ID || next.Rate != 7 || !next.Limited {
 			t.Errorf("got %+v after %+v", next, old)
 		}
-		c := o.caller(next.AccessKeyID, "")
+		c := o.caller(next.AccessKeyID)
 		if c.Owner != "key:"+old.ID || !c.Limited {
 			t.Errorf("got %+v", c)
 		}
@@ -474,7 +474,7 @@ func TestKeyHasARateOfItsOwn(t *testing.T) {
 	o := newOffice(t, dbtest.SQLite(t))
 	slow, _ := o.key(o.operator(), objects.NewKey{Rate: 1})
 	usual, _ := o.key(o.operator(), objects.NewKey{})
-	slowly, usually := o.caller(slow.AccessKeyID, ""), o.caller(usual.AccessKeyID, "")
+	slowly, usually := o.caller(slow.AccessKeyID), o.caller(usual.AccessKeyID)
 	if err := o.keys.Admit(slowly); err != nil {
 		t.Errorf("first: %v", err)
 	}
@@ -492,7 +492,7 @@ func TestUseIsNotedOffThePath(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		k, _ := o.key(o.operator(), objects.NewKey{})
-		if err := o.keys.Admit(o.caller(k.AccessKeyID, "")); err != nil {
+		if err := o.keys.Admit(o.caller(k.AccessKeyID)); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
