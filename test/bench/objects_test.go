@@ -23,6 +23,9 @@ import (
 	signettest "signet/test/signet"
 )
 
+// The key of the servers that check one.
+const benchKey, benchSecret = "AKIABENCHBENCHBENCH0", "bench-secret-of-forty-characters-1234567"
+
 // s3Server is one server that is measured.
 type s3Server struct {
 	t    *testing.T
@@ -131,15 +134,11 @@ func newS3Server(t *testing.T, name, url string, pid int, id, secret string) *s3
 
 func startOwn(t *testing.T) *s3Server {
 	t.Helper()
-	n := signettest.New(t, signettest.Options{Config: "telemetry: {logLevel: warn}\n"})
+	n := signettest.New(t, signettest.Options{
+		Config: "telemetry: {logLevel: warn}\n", Env: []string{"SIGNET_OBJECTS_ACCESS_KEY_ID=" + benchKey, "SIGNET_OBJECTS_SECRET_ACCESS_KEY=" + benchSecret},
+	})
 	at := n.Start()
-	var key struct {
-		ID     string `json:"access_key_id"`
-		Secret string `json:"secret_access_key"`
-	}
-	n.JSON(&key, "admin", "create-key", "--name", "bench")
-	n.Secrets.Add(key.Secret)
-	return newS3Server(t, "signet", at.Objects, at.Pid(), key.ID, key.Secret)
+	return newS3Server(t, "signet", at.Objects, at.Pid(), benchKey, benchSecret)
 }
 
 // startProcess starts a server that prints where it listens, or where listens is not
@@ -157,10 +156,9 @@ func startVersity(t *testing.T, path string) *s3Server {
 	t.Helper()
 	dir := t.TempDir()
 	address := "127.0.0.1:" + strconv.Itoa(signettest.FreePorts(t))
-	const id, secret = "AKIAVERSITYVERSITY00", "versity-secret-of-forty-characters-12345"
-	cmd := exec.CommandContext(t.Context(), path, "--access", id, "--secret", secret, "--port", address, "--region", "us-east-1", "--keep-alive", "--quiet", "posix", dir) //nolint:gosec // the operator names it
+	cmd := exec.CommandContext(t.Context(), path, "--access", benchKey, "--secret", benchSecret, "--port", address, "--region", "us-east-1", "--keep-alive", "--quiet", "posix", dir) //nolint:gosec // the operator names it
 	startProcess(t, cmd)
-	s := newS3Server(t, "versitygw", "http://"+address, cmd.Process.Pid, id, secret)
+	s := newS3Server(t, "versitygw", "http://"+address, cmd.Process.Pid, benchKey, benchSecret)
 	for end := time.Now().Add(10 * time.Second); ; {
 		if res, err := http.Get(s.url); err == nil { //nolint:noctx // loopback
 			res.Body.Close()
@@ -176,7 +174,7 @@ func startVersity(t *testing.T, path string) *s3Server {
 func startFloor(t *testing.T) *s3Server {
 	t.Helper()
 	address, pid := startSelf(t, "files:"+t.TempDir())
-	return newS3Server(t, "floor", "http://"+address, pid, "AKIAFLOORFLOORFLOOR0", "nobody checks it")
+	return newS3Server(t, "floor", "http://"+address, pid, benchKey, benchSecret)
 }
 
 // serveFiles is the floor: PUT checks the hash of the body and keeps it as durably as the
