@@ -70,6 +70,8 @@ type App struct {
 	metrics     *prometheus.Registry
 	mailMetrics *authroute.Metrics
 
+	storage func() (storage, error) // of objects
+
 	tokenMetrics  *token.Metrics
 	objectMetrics *objects.Metrics
 }

@@ -26,7 +26,7 @@ func (a *App) seedObjects(ctx context.Context, user string) (s DevS3, err error)
 		return s, fmt.Errorf("access key: %w", err)
 	}
 	s = DevS3{AccessKeyID: key.AccessKeyID, SecretAccessKey: secret, Region: a.Config.Objects.Region, Bucket: devBucket}
-	store, err := a.openStorage()
+	store, err := a.storage()
 	if err != nil {
 		return s, err
 	}

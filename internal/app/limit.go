@@ -13,15 +13,16 @@ import (
 // What one address may ask of a listener: far more than a person or a verifier
 // needs, far less than a laptop can send.
 const (
-	edgeRate  = 3000 // a minute
-	edgeAddrs = 100_000
+	edgeRate    = 3000    // a minute
+	objectsRate = 120_000 // of the S3 API: jobs copy many small files
+	edgeAddrs   = 100_000
 )
 
 // edge bounds how often one address asks. Loopback is not bounded: a proxy there
 // that nobody listed in server.trustedProxies would make all clients one.
 type edge struct{ buckets *limit.Memory }
 
-func newEdge() edge { return edge{limit.NewMemory(limit.PerMinute(edgeRate), edgeAddrs)} }
+func newEdge(rate int) edge { return edge{limit.NewMemory(limit.PerMinute(rate), edgeAddrs)} }
 
 // Allow implements web.Limiter.
 func (e edge) Allow(r *http.Request) (retry time.Duration, ok bool) {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestOneAddressCannotAskForEver(t *testing.T) {
-	e := newEdge()
+	e := newEdge(edgeRate)
 	ask := func(address string) bool {
 		ctx := ticket.WithRequest(t.Context(), ticket.Request{Address: address})
 		retry, ok := e.Allow(httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"signet/internal/config"
@@ -23,8 +24,8 @@ type storage struct {
 	run func(context.Context) error // nil: it has no work of its own
 }
 
-// openStorage opens the store that objects.store names.
-func (a *App) openStorage() (storage, error) {
+// newStorage opens the store that objects.store names. App.storage does it once.
+func (a *App) newStorage() (storage, error) {
 	o := a.Config.Objects
 	if o.Store == "upstream" {
 		s, err := upstream.New(upstream.Options{
@@ -48,6 +49,7 @@ func (a *App) openStorage() (storage, error) {
 // buildObjects makes the services of the S3 API.
 func (a *App) buildObjects(now func() time.Time) {
 	o := a.Config.Objects
+	a.storage = sync.OnceValues(a.newStorage) // commands that need none make no directory
 	a.objectMetrics = objects.NewMetrics(a.metrics)
 	a.Buckets = objects.NewBuckets(a.DB, a.Audit, now)
 	a.Denials = objects.NewDenials(a.DB, a.Audit, now)
@@ -66,7 +68,7 @@ func (a *App) openObjects(ctx context.Context, in *instance, observe *ops.HTTP) 
 			return fmt.Errorf("objects.accessKeyId: %w", err)
 		}
 	}
-	store, err := a.openStorage()
+	store, err := a.storage()
 	if err != nil {
 		return err
 	}
@@ -76,7 +78,7 @@ func (a *App) openObjects(ctx context.Context, in *instance, observe *ops.HTTP) 
 	in.workers = append(in.workers, a.Denials.Run, a.ObjectKeys.Run)
 	h, err := web.Around(a.door(store), web.Options{
 		Hosts: a.objectsHosts(), Proxies: config.Prefixes(a.Config.Server.TrustedProxies), Observe: observe.Of("objects"),
-		Limiter: newEdge(), Errors: objects.WriteProblem, AnyURL: true, MaxBody: -1, Deadline: -1,
+		Limiter: newEdge(objectsRate), Errors: objects.WriteProblem, AnyURL: true, MaxBody: -1, Deadline: -1,
 		Inner: []web.Middleware{objects.AtMost(o.MaxRequests)},
 	})
 	if err != nil {
@@ -115,4 +117,13 @@ func (a *App) objectsHosts() []string {
 		all = append(all, h, "*."+h)
 	}
 	return all
+}
+
+// newBrowser is how people at the console look into buckets; nil where there is no S3 API.
+func (a *App) newBrowser() (*objects.Browser, error) {
+	if a.Config.Objects.Listen == "" {
+		return nil, nil
+	}
+	store, err := a.storage()
+	return objects.NewBrowser(store, a.Buckets, a.ObjectAccess, a.ObjectKeys, a.Config.ObjectsOrigin(), a.Config.Objects.Region, time.Now), err
 }

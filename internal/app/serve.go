@@ -209,7 +209,7 @@ func (a *App) openHTTP(ctx context.Context, in *instance, l listener, mux *http.
 	s := a.Config.Server
 	h, err := web.Wrap(mux, web.Options{
 		Hosts: a.hosts(), Proxies: config.Prefixes(s.TrustedProxies),
-		Observe: observe.Of(l.name), Limiter: newEdge(), Errors: l.errors,
+		Observe: observe.Of(l.name), Limiter: newEdge(edgeRate), Errors: l.errors,
 		Inner: slices.Concat(l.outer, []web.Middleware{
 			recordRefusals(a.Audit, http.StatusUnauthorized), // nobody is proven yet
 			web.Authenticate(a.callers(l.oauth)...),
