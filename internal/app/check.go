@@ -67,6 +67,7 @@ func CheckDependencies(ctx context.Context, cfg config.Config) []Finding {
 		all = append(all, checkMTLS(cfg.Server))
 	}
 	all = append(all, checkSenders(ctx, cfg, time.Now())...)
+	all = append(all, checkObjects(ctx, cfg)...)
 	if server := cfg.Account.Mail.Server; server != "" {
 		o := smtpOptions(cfg)
 		o.Timeout = 5 * time.Second

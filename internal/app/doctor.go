@@ -26,7 +26,10 @@ import (
 // Doctor looks for what is wrong with an installation, or soon will be.
 func Doctor(ctx context.Context, cfg config.Config) []Finding {
 	all := CheckDependencies(ctx, cfg)
-	all = append(all, checkDisk(cfg.Server.DataDir), checkDatabaseClock(ctx, cfg))
+	all = append(all, checkDisk("disk", cfg.Server.DataDir), checkDatabaseClock(ctx, cfg))
+	if o := cfg.Objects; o.Listen != "" && o.Store == "disk" && o.Disk.Path != "" {
+		all = append(all, checkDisk("disk of objects", o.Disk.Path))
+	}
 	if cfg.Account.Mail.Server == "" {
 		all = append(all, Finding{"warn", "mail server", "mails to users are written to " + cfg.MailDirectory() + " and reach nobody", "name one in account.mail.server"})
 	}
@@ -37,7 +40,7 @@ func Doctor(ctx context.Context, cfg config.Config) []Finding {
 // lowDisk is how much free room is too little, in bytes.
 const lowDisk = 1 << 30
 
-func checkDisk(dir string) Finding {
+func checkDisk(what, dir string) Finding {
 	var s syscall.Statfs_t
 	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
 		err := syscall.Statfs(d, &s)
@@ -45,15 +48,15 @@ func checkDisk(dir string) Finding {
 			break
 		}
 		if d == filepath.Dir(d) {
-			return found("disk", err, "see server.dataDir")
+			return found(what, err, "see server.dataDir and objects.disk.path")
 		}
 	}
 	free := s.Bavail * uint64(s.Bsize) //nolint:gosec // block sizes are positive
 	text := fmt.Sprintf("%d MiB free at %s", free>>20, dir)
 	if free < lowDisk {
-		return Finding{"warn", "disk", text, "make room: below nothing can be written"}
+		return Finding{"warn", what, text, "make room: below nothing can be written"}
 	}
-	return Finding{"ok", "disk", text, ""}
+	return Finding{"ok", what, text, ""}
 }
 
 // maxSkew is how far clocks may differ before proofs are judged wrongly.

@@ -28,10 +28,7 @@ type storage struct {
 func (a *App) newStorage() (storage, error) {
 	o := a.Config.Objects
 	if o.Store == "upstream" {
-		s, err := upstream.New(upstream.Options{
-			Endpoint: o.Upstream.Endpoint, Region: o.Upstream.Region, AccessKeyID: o.Upstream.AccessKeyID,
-			SecretAccessKey: o.Upstream.SecretAccessKey.Reveal(), HostStyle: o.Upstream.Style == "host", Now: time.Now,
-		})
+		s, err := upstream.New(upstreamOptions(o))
 		if err != nil {
 			return storage{}, fmt.Errorf("objects.upstream: %w", err)
 		}

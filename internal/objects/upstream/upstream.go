@@ -9,6 +9,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -69,6 +70,12 @@ func New(o Options) (*Store, error) {
 			},
 		},
 	}, nil
+}
+
+// Ping asks the service whether it is there and takes the key.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.ask(ctx, call{method: http.MethodGet}, nil)
+	return err
 }
 
 func checkKey(key string) error {
