@@ -149,7 +149,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		{"no statements", `{"Statement":[]}`, "Statement"},
 		{"statement that is none", `{"Statement":["x"]}`, "statement 1"},
 		{"version", `{"Version":"2026-01-01","Statement":[` + statementOf("Allow") + `]}`, "2012-10-17"},
-		{"element of the policy", `{"Statment":[],"Statement":[` + statementOf("Allow") + `]}`, "Statment"},
+		{"element of the policy", `{"Statements":[],"Statement":[` + statementOf("Allow") + `]}`, "Statements"},
 		{"element of a statement", policy(`"Efect":"Deny"`), "Efect"},
 		{"NotPrincipal", policy(`"NotPrincipal":{"AWS":"acme"}`), "NotPrincipal"},
 		{"NotResource", policy(`"NotResource":"arn:aws:s3:::files/x"`), "NotResource"},

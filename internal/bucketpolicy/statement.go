@@ -86,7 +86,7 @@ func effect(m map[string]json.RawMessage) (Verdict, error) {
 	case word == "Deny":
 		return Deny, nil
 	}
-	return None, errors.New("Effect must be Allow or Deny")
+	return None, errors.New("its Effect must be Allow or Deny")
 }
 
 func (s scope) readActions(one *statement, m map[string]json.RawMessage) error {
@@ -117,7 +117,7 @@ const arnPrefix = "arn:aws:s3:::"
 
 func (s scope) resources(raw json.RawMessage) (all []pattern, err error) {
 	if raw == nil {
-		return nil, errors.New("Resource is missing")
+		return nil, errors.New("it has no Resource")
 	}
 	words, err := texts("Resource", raw)
 	if err != nil {
