@@ -19,6 +19,7 @@ import (
 	"signet/internal/config"
 	"signet/internal/db"
 	"signet/internal/node"
+	"signet/internal/objects"
 	"signet/internal/seal"
 	"signet/internal/token"
 )
@@ -190,5 +191,5 @@ func expect(what string, ok bool, seen, fix string) Finding {
 
 // SealedColumns lists every column of sealed values, for a rotation of the master key.
 func SealedColumns() []seal.Column {
-	return slices.Concat(node.Columns(), authroute.SealedColumns(), token.SealedColumns(), account.SealedColumns())
+	return slices.Concat(node.Columns(), authroute.SealedColumns(), token.SealedColumns(), account.SealedColumns(), objects.SealedColumns())
 }

@@ -16,6 +16,7 @@ import (
 	"signet/internal/authapi"
 	"signet/internal/authroute"
 	"signet/internal/config"
+	"signet/internal/objects"
 	"signet/internal/ops"
 	"signet/internal/token"
 	"signet/internal/web"
@@ -163,6 +164,7 @@ func (a *App) mountPublic(mux *http.ServeMux, in *instance, l *listener, roles R
 		api := web.API(mux, "Signet", Version())
 		account.AdminRoutes(api, account.Administration{Users: a.Accounts, Identities: a.Identities, Sessions: a.Sessions, Inviter: a.Gate})
 		token.AdminRoutes(api, a.Clients)
+		objects.AdminRoutes(api, objects.Administration{Keys: a.ObjectKeys, Access: a.ObjectAccess, Denials: a.Denials})
 		authroute.Routes(api, mux, authroute.Services{
 			Registry: a.Registry, Keys: a.Keys, Verdicts: m.verdicts, Domains: a.Domains, Bypass: a.Bypass,
 			List: authroute.NewPublisher(a.Keys, a.Node), Now: time.Now,

@@ -135,7 +135,7 @@ func TestEverySealedColumnIsRotated(t *testing.T) {
 	for _, c := range SealedColumns() {
 		tables[c.Table] = true
 	}
-	for _, want := range []string{"node_meta", "authroute_delegations", "token_keys", "user_totp"} {
+	for _, want := range []string{"node_meta", "authroute_delegations", "token_keys", "user_totp", "api_keys", "objects_sessions"} {
 		if !tables[want] {
 			t.Errorf("%s is not rotated", want)
 		}

@@ -95,7 +95,7 @@ func (q *request) permissionText(name, text string) string {
 // translated are the permissions that have texts in every language.
 var translated = []string{
 	"users:read", "users:write", "accounts:write", "auth:login", "auth:oauth", "audit:read",
-	"authroute:keys", "authroute:read", "authroute:admin", "oauth:clients", "oauth:keys",
+	"authroute:keys", "authroute:read", "authroute:admin", "oauth:clients", "oauth:keys", "objects:read", "objects:write",
 }
 
 func (c *Console) roleFields(q *request, r account.Role) ([]input, error) {

@@ -14,7 +14,8 @@ import (
 func fresh() string { return strings.ToLower(rand.Text()[:12]) }
 
 // fill replaces what stands for something new in a path: USER, ADDRESS and HELD (a
-// role) of that user, ROLE, TOKEN, ACCOUNT, SERVICE (a key) and CLIENT.
+// role) of that user, ROLE, TOKEN, ACCOUNT, SERVICE (a key), CLIENT, ACCESS (a key of the
+// object storage) and GRANT.
 func (m *matrix) fill(t *testing.T, path string) string {
 	t.Helper()
 	user := ""
@@ -40,6 +41,10 @@ func (m *matrix) fill(t *testing.T, path string) string {
 			v = m.make(t, "/service-keys", `{"name":"k","permissions":[]}`)["key_id"]
 		case "CLIENT":
 			v = m.make(t, "/clients", `{"name":"App"}`)["client_id"]
+		case "ACCESS":
+			v = m.make(t, "/objects/keys", `{"name":"k"}`)["access_key_id"]
+		case "GRANT":
+			v = m.make(t, "/objects/grants", m.newGrant(""))["grant_id"]
 		default:
 			continue
 		}
@@ -76,6 +81,11 @@ func (m *matrix) make(t *testing.T, path, body string) map[string]string {
 
 func (m *matrix) newUser(string) string {
 	return body{"email": fresh() + "@enforce.test"}.text(m.t)
+}
+
+// newGrant is for a user who is named by id, as anybody of any account may be.
+func (m *matrix) newGrant(string) string {
+	return body{"user": m.make(m.t, "/users", m.newUser(""))["user_id"], "bucket": "files", "role": "read"}.text(m.t)
 }
 
 func (m *matrix) newAddress(string) string {

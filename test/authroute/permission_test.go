@@ -107,6 +107,23 @@ var administered = map[string]route{
 	"DELETE /api/v1/service-keys/{key_id}":                 {statuses: administrators(204), path: "/api/v1/service-keys/SERVICE"},
 }
 
+// stored lists what there is about the object storage: people see and share what is
+// their own, administrators all of their account.
+var stored = map[string]route{
+	"GET /api/v1/objects/keys":                         {statuses: own(200)},
+	"POST /api/v1/objects/keys":                        {statuses: row(403, 403, 403, 201, 201, 403, 403), body: fixed(`{"name":"k","grants":["files:read"]}`)},
+	"GET /api/v1/objects/keys/{access_key_id}":         {statuses: administrators(200), path: "/api/v1/objects/keys/ACCESS"},
+	"POST /api/v1/objects/keys/{access_key_id}/rotate": {statuses: administrators(201), path: "/api/v1/objects/keys/ACCESS/rotate"},
+	"DELETE /api/v1/objects/keys/{access_key_id}":      {statuses: administrators(204), path: "/api/v1/objects/keys/ACCESS"},
+	"GET /api/v1/objects/grants":                       {statuses: own(200)},
+	"POST /api/v1/objects/grants":                      {statuses: own(201), body: (*matrix).newGrant},
+	"DELETE /api/v1/objects/grants/{grant_id}":         {statuses: row(404, 404, 404, 204, 404, 403, 403), path: "/api/v1/objects/grants/GRANT"},
+	"GET /api/v1/objects/buckets":                      {statuses: own(200)},
+	"GET /api/v1/objects/buckets/{bucket}":             {statuses: own(404), path: "/api/v1/objects/buckets/nobodys"},
+	"PUT /api/v1/objects/buckets/{bucket}/owner":       {statuses: row(403, 403, 403, 404, 404, 403, 403), path: "/api/v1/objects/buckets/nobodys/owner", body: fixed(`{"user":"root@enforce.test"}`)},
+	"GET /api/v1/objects/denials":                      {statuses: row(403, 403, 403, 200, 200, 403, 403)},
+}
+
 // administrators is a row where the administrator of that account may, and none of another.
 func administrators(status int) [12]int { return row(403, 403, 403, status, 404, 403, 403) }
 
@@ -133,6 +150,7 @@ func TestEveryRouteAnswersEachCallerAsItShould(t *testing.T) {
 func everyRoute() map[string]route {
 	all := maps.Clone(routes)
 	maps.Copy(all, administered)
+	maps.Copy(all, stored)
 	return all
 }
 
