@@ -10,7 +10,7 @@ import (
 
 // ListCounting is List, and says how many rows it read.
 func (s *Store) ListCounting(ctx context.Context, l objects.List) (out objects.Listing, rows int, err error) {
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.viewPage(ctx, l.Bucket, func(tx *db.Tx, _ objects.Versioning) error {
 		from := rowsOf(ctx, tx, tableObjects, l, math.MaxInt64)
 		fetch := from.fetch
 		from.fetch = func(b bound[int64], limit int) ([]*row, error) {
@@ -23,6 +23,11 @@ func (s *Store) ListCounting(ctx context.Context, l objects.List) (out objects.L
 		return err
 	})
 	return out, rows, err
+}
+
+// ViewPage is the transaction in which pages are read.
+func (s *Store) ViewPage(ctx context.Context, bucket string, fn func(tx *db.Tx) error) error {
+	return s.viewPage(ctx, bucket, func(tx *db.Tx, _ objects.Versioning) error { return fn(tx) })
 }
 
 // ListQueries are the queries of a batch of objects and of versions within a prefix.

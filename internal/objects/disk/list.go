@@ -82,13 +82,28 @@ func firstBatch(l objects.List) int {
 	return min(l.Max+1, mostBatch)
 }
 
-// List implements [objects.Store]. The objects come without their attributes.
-func (s *Store) List(ctx context.Context, l objects.List) (out objects.Listing, err error) {
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		versioning, err := readVersioning(ctx, tx, l.Bucket)
+// viewPage runs fn, which reads a page, in a transaction in which PostgreSQL takes rows from
+// an index in their order. Where it knows little of a table yet, as after many writes, it
+// would sort all of a bucket for the first thousand.
+func (s *Store) viewPage(ctx context.Context, bucket string, fn func(tx *db.Tx, v objects.Versioning) error) error {
+	return s.db.View(ctx, func(tx *db.Tx) error {
+		if tx.Dialect() == db.Postgres {
+			_, err := tx.ExecContext(ctx, "SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)")
+			if err != nil {
+				return err
+			}
+		}
+		versioning, err := readVersioning(ctx, tx, bucket)
 		if err != nil {
 			return err
 		}
+		return fn(tx, versioning)
+	})
+}
+
+// List implements [objects.Store]. The objects come without their attributes.
+func (s *Store) List(ctx context.Context, l objects.List) (out objects.Listing, err error) {
+	err = s.viewPage(ctx, l.Bucket, func(tx *db.Tx, versioning objects.Versioning) error {
 		p, err := collect(rowsOf(ctx, tx, tableObjects, l, math.MaxInt64), l, keyOf)
 		out = listing(p, versioning)
 		out.NextID = ""
@@ -99,11 +114,7 @@ func (s *Store) List(ctx context.Context, l objects.List) (out objects.Listing, 
 
 // ListVersions implements [objects.Store]. The versions come without their attributes.
 func (s *Store) ListVersions(ctx context.Context, l objects.List) (out objects.Listing, err error) {
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		versioning, err := readVersioning(ctx, tx, l.Bucket)
-		if err != nil {
-			return err
-		}
+	err = s.viewPage(ctx, l.Bucket, func(tx *db.Tx, versioning objects.Versioning) error {
 		rank, err := rankAfter(ctx, tx, l)
 		if err != nil {
 			return err

@@ -211,10 +211,7 @@ func readParts(ctx context.Context, tx *db.Tx, upload string, after, limit int) 
 
 // Uploads implements [objects.Store]. The uploads come without their attributes.
 func (s *Store) Uploads(ctx context.Context, l objects.List) (out objects.Uploads, err error) {
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		if _, err := readVersioning(ctx, tx, l.Bucket); err != nil {
-			return err
-		}
+	err = s.viewPage(ctx, l.Bucket, func(tx *db.Tx, _ objects.Versioning) error {
 		p, err := collect(uploadsOf(ctx, tx, l), l, func(u objects.Upload) string { return u.Key })
 		out = objects.Uploads{Uploads: p.rows, Prefixes: p.prefixes, Next: p.next}
 		if p.last != nil {
