@@ -11,7 +11,7 @@ import (
 // Delete implements [objects.Store]. Conditions on an object that is not there fail:
 // with ErrPrecondition where a delete marker hides it, else with ErrNoSuchKey.
 func (s *Store) Delete(ctx context.Context, r objects.Ref, c objects.Conditions) (done objects.Deleted, err error) {
-	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
+	err = s.group.update(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 		if err := lockKey(ctx, tx, r.Bucket, r.Key); err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (s *Store) deleteLatest(ctx context.Context, tx *db.Tx, r objects.Ref, at s
 	if at.versioning == objects.Unversioned && at.current == nil {
 		return objects.Deleted{}, nil
 	}
-	id, place, err := s.makeRoom(ctx, tx, r.Bucket, r.Key, at, "")
+	id, place, err := s.makeRoom(ctx, tx, r.Bucket, r.Key, at)
 	if err != nil {
 		return objects.Deleted{}, err
 	}
@@ -91,7 +91,7 @@ func (s *Store) deleteVersion(ctx context.Context, tx *db.Tx, r objects.Ref, c o
 	if err := c.CheckWrite(&o); err != nil {
 		return objects.Deleted{}, err
 	}
-	if err := s.drop(ctx, tx, v, ""); err != nil {
+	if err := s.drop(ctx, tx, v); err != nil {
 		return objects.Deleted{}, err
 	}
 	if at.current != nil && at.current.id == r.VersionID {

@@ -48,7 +48,7 @@ func newStore(t testing.TB, d *db.DB, o disk.Options) store {
 	return store{s, d, &now}
 }
 
-// body is what a client sends. It fails with err, where there is one, in place of its last byte.
+// body is what a client sends.
 type body struct {
 	io.Reader
 
@@ -173,6 +173,21 @@ func TestObjectIsReadAsItWasWritten(t *testing.T) {
 				t.Errorf("head: got %+v", c)
 			}
 			if got := s.get(t, ref("a/ä.png")); got != string(content) {
+				t.Errorf("got %d other bytes, want the %d written", len(got), size)
+			}
+		}
+	})
+}
+
+func TestBodyWhoseLengthIsNotSaidIsKept(t *testing.T) {
+	each(t, func(t *testing.T, s store) {
+		for _, size := range []int{0, 10, 1 << 20} { // the file of a form
+			content := noise(1, size)
+			o, err := s.Put(t.Context(), objects.Put{Bucket: bucket, Key: "a", Body: body{bytes.NewReader(content), -1, nil}})
+			if err != nil || o.Size != int64(size) || o.ETag != md5Of(content) {
+				t.Errorf("%d bytes: got %+v, %v", size, o, err)
+			}
+			if got := s.get(t, ref("a")); got != string(content) {
 				t.Errorf("got %d other bytes, want the %d written", len(got), size)
 			}
 		}

@@ -52,3 +52,10 @@ func (s *Store) LeaveFile() (path string, err error) {
 
 // Dirty reports whether a body waits to be synced.
 func (s *Store) Dirty() bool { return s.files.dirty.Load() }
+
+// Waiting is how many writes wait for a transaction to share.
+func (s *Store) Waiting() int {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	return len(s.group.waiting)
+}

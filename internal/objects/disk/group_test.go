@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"signet/internal/db"
 	"signet/internal/db/dbtest"
 	"signet/internal/objects"
 	"signet/internal/objects/disk"
@@ -23,13 +25,41 @@ func (s store) breakKey(t *testing.T, key string) {
 	}
 }
 
+// holdWriter keeps SQLite's one writer until so many others wait for a transaction to share.
+func (s store) holdWriter(t *testing.T, waiting int) (wait func()) {
+	t.Helper()
+	holds, ended := make(chan bool), make(chan error, 1)
+	go func() {
+		ended <- s.db.Update(t.Context(), func(*db.Tx) error {
+			close(holds)
+			deadline := time.After(10 * time.Second)
+			for s.Waiting() < waiting {
+				select {
+				case <-deadline:
+					return fmt.Errorf("%d wait, want %d", s.Waiting(), waiting)
+				case <-time.After(time.Millisecond):
+				}
+			}
+			return nil
+		})
+	}()
+	<-holds
+	return func() {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWriteThatBreaksTheSharedTransactionFailsAlone(t *testing.T) {
 	s := newStore(t, dbtest.SQLite(t), disk.Options{})
 	s.breakKey(t, "key13")
+	release := s.holdWriter(t, writers-1) // one of them leads, and has begun
 	failed := together(func(i int) error {
 		_, err := s.Put(t.Context(), objects.Put{Bucket: bucket, Key: fmt.Sprint("key", i), Body: text("1")})
 		return err
 	})
+	release()
 	if len(failed) != 1 || !strings.Contains(failed[0].Error(), "broken") {
 		t.Errorf("got %v, want the one that is broken", failed)
 	}

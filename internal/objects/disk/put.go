@@ -88,7 +88,7 @@ func (s *Store) place(ctx context.Context, tx *db.Tx, v *row, c objects.Conditio
 	if v.content, err = keepBytes(ctx, tx, v.bytes); err != nil {
 		return objects.Object{}, err
 	}
-	if v.id, v.place, err = s.makeRoom(ctx, tx, v.bucket, v.key, at, v.body); err != nil {
+	if v.id, v.place, err = s.makeRoom(ctx, tx, v.bucket, v.key, at); err != nil {
 		return objects.Object{}, err
 	}
 	_, err = tx.ExecContext(ctx, `
@@ -103,13 +103,13 @@ func (s *Store) place(ctx context.Context, tx *db.Tx, v *row, c objects.Conditio
 
 // makeRoom moves aside or releases what a new version takes the place of, and returns
 // the id and the place of that version. The row of the current object stays where it
-// is: the caller overwrites or removes it. keep is a body that is not released.
-func (s *Store) makeRoom(ctx context.Context, tx *db.Tx, bucket, key string, at slot, keep string) (id string, place int64, err error) {
+// is: the caller overwrites or removes it.
+func (s *Store) makeRoom(ctx context.Context, tx *db.Tx, bucket, key string, at slot) (id string, place int64, err error) {
 	if at.versioning == objects.Unversioned {
 		if at.current == nil {
 			return objects.NullVersion, 0, nil
 		}
-		return objects.NullVersion, at.current.place, s.drop(ctx, tx, at.current, keep)
+		return objects.NullVersion, at.current.place, s.drop(ctx, tx, at.current)
 	}
 	place, err = nextPlace(ctx, tx, bucket, key, at)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *Store) makeRoom(ctx context.Context, tx *db.Tx, bucket, key string, at 
 		id = rand.Text()
 	}
 	if at.current != nil && at.current.id == id {
-		return id, place, s.drop(ctx, tx, at.current, keep)
+		return id, place, s.drop(ctx, tx, at.current)
 	}
 	if at.current != nil {
 		if err := shelve(ctx, tx, bucket, key); err != nil {
@@ -128,7 +128,7 @@ func (s *Store) makeRoom(ctx context.Context, tx *db.Tx, bucket, key string, at 
 		}
 	}
 	if id == objects.NullVersion {
-		err = s.dropNull(ctx, tx, bucket, key, keep)
+		err = s.dropNull(ctx, tx, bucket, key)
 	}
 	return id, place, err
 }
@@ -154,7 +154,7 @@ func shelve(ctx context.Context, tx *db.Tx, bucket, key string) error {
 }
 
 // dropNull removes the null version from those behind.
-func (s *Store) dropNull(ctx context.Context, tx *db.Tx, bucket, key, keep string) error {
+func (s *Store) dropNull(ctx context.Context, tx *db.Tx, bucket, key string) error {
 	null, err := readVersion(ctx, tx, objects.Ref{Bucket: bucket, Key: key, VersionID: objects.NullVersion})
 	if errors.Is(err, objects.ErrNoSuchVersion) {
 		return nil
@@ -162,7 +162,7 @@ func (s *Store) dropNull(ctx context.Context, tx *db.Tx, bucket, key, keep strin
 	if err != nil {
 		return err
 	}
-	if err := s.drop(ctx, tx, null, keep); err != nil {
+	if err := s.drop(ctx, tx, null); err != nil {
 		return err
 	}
 	return dropBehind(ctx, tx, null)
@@ -174,15 +174,11 @@ func dropBehind(ctx context.Context, tx *db.Tx, v *row) error {
 	return err
 }
 
-// drop gives up the bytes of a version. keep is the body that is about to take its
-// place, which may be the same.
-func (s *Store) drop(ctx context.Context, tx *db.Tx, v *row, keep string) error {
+// drop gives up the bytes of a version. Others may have the same body: the sweeper looks.
+func (s *Store) drop(ctx context.Context, tx *db.Tx, v *row) error {
 	if v.content != 0 {
 		_, err := tx.ExecContext(ctx, "DELETE FROM objects_disk_contents WHERE id = $1", v.content)
 		return err
-	}
-	if v.body == keep {
-		return nil
 	}
 	return s.release(ctx, tx, v.body)
 }

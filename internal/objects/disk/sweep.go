@@ -160,7 +160,7 @@ func isUsed(ctx context.Context, tx *db.Tx, body string) (bool, error) {
 
 // removeBody removes the file of that name or, where it has parts, theirs.
 func (s *Store) removeBody(ctx context.Context, tx *db.Tx, body string) (removed int, err error) {
-	names, err := texts(ctx, tx, "SELECT file FROM objects_disk_parts WHERE upload = $1", body)
+	names, err := texts(ctx, tx, "SELECT file FROM objects_disk_parts WHERE upload = $1 AND file <> ''", body)
 	if err != nil {
 		return 0, err
 	}

@@ -295,6 +295,24 @@ func TestAbortedUploadLeavesNothing(t *testing.T) {
 	})
 }
 
+func TestObjectOfOneEmptyPartIsEmpty(t *testing.T) {
+	each(t, func(t *testing.T, s store) {
+		u := s.begin(t, "a")
+		if _, err := s.Complete(t.Context(), completion(u, s.part(t, u, 1, nil))); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.get(t, ref("a")); got != "" {
+			t.Errorf("got %q, want nothing", got)
+		}
+		if got, err := read(t.Context(), s.Store, objects.Get{Ref: ref("a"), Part: 1}); err != nil || len(got) != 0 {
+			t.Errorf("part 1: got %q, %v", got, err)
+		}
+		s.delete(t, ref("a"))
+		s.sweep(t)
+		s.nothingLeft(t)
+	})
+}
+
 func TestUploadsArePaged(t *testing.T) {
 	each(t, func(t *testing.T, s store) {
 		var want []string
