@@ -86,8 +86,7 @@ func (a *App) openObjects(ctx context.Context, in *instance, observe *ops.HTTP) 
 		return err
 	}
 	in.listening.Objects = []string{bound.Addr().String()}
-	// The door moves the deadlines of bodies and answers as they go on.
-	so := web.ServerOptions{Drain: a.Config.Server.Drain.D(), ReadTimeout: -1, WriteTimeout: -1}
+	so := web.ServerOptions{Drain: a.Config.Server.Drain.D(), ReadTimeout: objects.RequestTime, WriteTimeout: objects.AnswerTime}
 	if so.TLS, err = a.tlsOf("objects"); err != nil {
 		return err
 	}

@@ -124,7 +124,8 @@ func (d *Door) copySource(q *request) (Ref, error) {
 	var version string
 	if query != "" {
 		name, value, _ := strings.Cut(query, "=")
-		if name != "versionId" || value == "" {
+		value, err := url.QueryUnescape(value)
+		if name != "versionId" || value == "" || err != nil {
 			return Ref{}, errCopySource
 		}
 		version = value

@@ -194,6 +194,9 @@ func (d *Door) may(q *request, op *operation, b Bucket, key, version string) err
 	if q.caller.Open {
 		return nil
 	}
+	if q.caller.Anonymous() && !d.o.AllowPublic { // also where a policy is from a time when it was allowed
+		return ErrAccessDenied
+	}
 	return d.o.Allow(q.Context(), q.caller, Question{
 		Action: actionOf(op, version), Needs: op.needs, Bucket: b, Key: key, Values: d.values(q, version),
 	})

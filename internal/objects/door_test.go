@@ -106,6 +106,7 @@ func TestDoorRefusesInItsOwnWords(t *testing.T) {
 		{what: "no such bucket", method: "GET", path: "/nobody-has-it", status: 404, code: "NoSuchBucket"},
 		{what: "no such key", method: "GET", path: "/files/away", status: 404, code: "NoSuchKey"},
 		{what: "bucket's name", method: "PUT", path: "/No_Bucket", status: 400, code: "InvalidBucketName"},
+		{what: "no bucket's name", method: "GET", path: "//files/there", status: 400, code: "InvalidBucketName"},
 		{what: "key too long", method: "PUT", path: "/files/" + strings.Repeat("k", 1025), status: 400, code: "KeyTooLongError"},
 		{what: "sub-resource of S3 that the door has not", method: "GET", path: "/files?lifecycle", status: 501, code: "NotImplemented"},
 		{what: "two sub-resources", method: "GET", path: "/files?policy&acl", status: 400, code: "InvalidArgument"},

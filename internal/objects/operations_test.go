@@ -174,6 +174,15 @@ func TestAnonymousGetsNothingThatIsNotOpen(t *testing.T) {
 	h.Do(r).Wants(t, "a bucket", 403, "AccessDenied")
 }
 
+func TestNothingIsPublicOnceTheOperatorForbidsIt(t *testing.T) {
+	everything := func(context.Context, objects.Caller, objects.Question) error { return nil } // as a policy of before may say
+	for allowed, status := range map[bool]int{true: 200, false: 403} {
+		h := withFiles(t, func(o *objects.DoorOptions) { o.AllowPublic, o.Allow = allowed, everything }, "k")
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/files/k", nil)
+		h.Do(r).Wants(t, "anonymous", status, "")
+	}
+}
+
 func TestRefusalIsToldWithWhatExplainsIt(t *testing.T) {
 	h := withFiles(t, nil, "k")
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/files/k", nil)

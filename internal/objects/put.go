@@ -71,10 +71,17 @@ type upload struct {
 	next      time.Time
 }
 
-// A client must send something within quietTime; deadlines are moved each stepTime.
+// A client must send something within quietTime; deadlines are moved each stepTime, that
+// of the answer, too.
 const (
 	quietTime = 60 * time.Second
 	stepTime  = 5 * time.Second
+)
+
+// What a server of the door allows; longer bodies move the deadlines as they go on.
+const (
+	RequestTime = time.Minute      // for a request without the body of an object
+	AnswerTime  = 10 * time.Minute // from there to the end of the answer
 )
 
 // Read implements io.Reader.
@@ -82,6 +89,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	if now := time.Now(); now.After(u.next) { // real time: the connection's
 		u.next = now.Add(stepTime)
 		_ = u.deadlines.SetReadDeadline(now.Add(quietTime))
+		_ = u.deadlines.SetWriteDeadline(now.Add(AnswerTime))
 	}
 	return u.Body.Read(p)
 }

@@ -56,7 +56,7 @@ func readTarget(r *http.Request, hosts []string) (target, error) {
 	if err != nil {
 		return target{}, errURI
 	}
-	if name != "" && !goodBucketName(name) {
+	if (name != "" || path != "") && !goodBucketName(name) {
 		return target{}, ErrBucketName
 	}
 	if err := checkKey(key); key != "" && err != nil {
