@@ -22,11 +22,13 @@ type adminCmd struct {
 	Role             roleCmd             `cmd:"" help:"List, create, change and delete roles."`
 	Account          accountCmd          `cmd:"" help:"List, create, disable and enable accounts (tenants)."`
 	Key              keyCmd              `cmd:"" help:"List and revoke service keys."`
-	Denials          denialsCmd          `cmd:"" help:"What the S3 API refused in the last 30 days, and why."`
-	Client           clientCmd           `cmd:"" help:"Create, list, change and delete OAuth clients (relying apps)."`
-	Tenant           tenantCmd           `cmd:"" help:"What accounts (tenants) demand of their OAuth clients."`
-	Apply            applyCmd            `cmd:"" help:"Have OAuth clients be as a file says."`
-	Permissions      permissionsCmd      `cmd:"" help:"List the permissions that a role can hold."`
+	objectsAdminCmd
+
+	Denials     denialsCmd     `cmd:"" help:"What the S3 API refused in the last 30 days, and why."`
+	Client      clientCmd      `cmd:"" help:"Create, list, change and delete OAuth clients (relying apps)."`
+	Tenant      tenantCmd      `cmd:"" help:"What accounts (tenants) demand of their OAuth clients."`
+	Apply       applyCmd       `cmd:"" help:"Have OAuth clients be as a file says."`
+	Permissions permissionsCmd `cmd:"" help:"List the permissions that a role can hold."`
 }
 
 // printed is how a command answers: one line for people, or JSON.

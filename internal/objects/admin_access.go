@@ -9,6 +9,8 @@ import (
 type bucketGrantJSON struct {
 	GrantID   string `json:"grant_id"`
 	Subject   string `json:"subject" doc:"user:ID, or key:ID of the first key of its rotations"`
+	KeyID     string `json:"access_key_id,omitempty" doc:"Of the first key of its rotations"`
+	KeyName   string `json:"key_name,omitempty"`
 	Bucket    string `json:"bucket" doc:"A name, or the beginning of names with * at its end"`
 	Prefix    string `json:"prefix,omitempty" doc:"Only keys that begin so; missing: all, and the bucket itself"`
 	Role      Role   `json:"role" enum:"read,write,admin"`
@@ -19,7 +21,7 @@ type bucketGrantJSON struct {
 }
 
 func grantOut(g Grant) bucketGrantJSON {
-	return bucketGrantJSON{g.ID, g.Subject, g.Bucket, g.Prefix, g.Role, g.Account, g.Owner, moment(g.Created), g.By}
+	return bucketGrantJSON{g.ID, g.Subject, g.AccessKeyID, g.KeyName, g.Bucket, g.Prefix, g.Role, g.Account, g.Owner, moment(g.Created), g.By}
 }
 
 func (h adminHandler) listGrants(ctx context.Context, in *struct {

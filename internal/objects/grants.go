@@ -29,6 +29,8 @@ type Grant struct {
 	Owner   string // only buckets of this owner; empty: all of the account
 	Created time.Time
 	By      string // who granted it
+
+	AccessKeyID, KeyName string // of the first key of a family
 }
 
 // holds reports whether who granted it has a say in the bucket.

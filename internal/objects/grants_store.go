@@ -8,14 +8,17 @@ import (
 	"signet/internal/db"
 )
 
-const grantColumns = `SELECT id, subject, account_id, owner, bucket, prefix, role, created_at, created_by FROM bucket_permissions `
+const grantColumns = `
+	SELECT g.id, g.subject, g.account_id, g.owner, g.bucket, g.prefix, g.role, g.created_at, g.created_by, k.access_key_id, k.name
+	FROM bucket_permissions g LEFT JOIN api_keys k ON g.subject = 'key:' || k.id `
 
 func scanGrant(row interface{ Scan(...any) error }) (g Grant, err error) {
-	err = row.Scan(&g.ID, &g.Subject, &g.Account, &g.Owner, &g.Bucket, &g.Prefix, &g.Role, &g.Created, &g.By)
+	var keyID, keyName sql.NullString
+	err = row.Scan(&g.ID, &g.Subject, &g.Account, &g.Owner, &g.Bucket, &g.Prefix, &g.Role, &g.Created, &g.By, &keyID, &keyName)
 	if errors.Is(err, sql.ErrNoRows) {
 		return g, ErrNoGrant
 	}
-	g.Created = g.Created.UTC()
+	g.Created, g.AccessKeyID, g.KeyName = g.Created.UTC(), keyID.String, keyName.String
 	return g, err
 }
 
@@ -31,7 +34,7 @@ func findGrant(ctx context.Context, tx *db.Tx, id string) (Grant, error) {
 	if db.Clean("grant_id", id) != nil {
 		return Grant{}, ErrNoGrant
 	}
-	return scanGrant(tx.QueryRowContext(ctx, grantColumns+`WHERE id = $1`, id))
+	return scanGrant(tx.QueryRowContext(ctx, grantColumns+`WHERE g.id = $1`, id))
 }
 
 func deleteGrant(ctx context.Context, tx *db.Tx, id string) error {
@@ -42,14 +45,14 @@ func deleteGrant(ctx context.Context, tx *db.Tx, id string) error {
 // listGrants returns the grants of these; empty ones ask for all.
 func listGrants(ctx context.Context, tx *db.Tx, account, owner, subject string) ([]Grant, error) {
 	return scanGrants(tx.QueryContext(ctx, grantColumns+`
-		WHERE ($1 = '' OR account_id = $1) AND ($2 = '' OR owner = $2) AND ($3 = '' OR subject = $3) ORDER BY created_at, id`, account, owner, subject))
+		WHERE ($1 = '' OR g.account_id = $1) AND ($2 = '' OR g.owner = $2) AND ($3 = '' OR g.subject = $3) ORDER BY g.created_at, g.id`, account, owner, subject))
 }
 
 // grantsOf returns what the family of a key was granted and, where there is one, a user.
 func grantsOf(ctx context.Context, tx *db.Tx, key, user string) ([]Grant, error) {
 	return scanGrants(tx.QueryContext(ctx, grantColumns+`
-		WHERE subject = (SELECT 'key:' || family FROM api_keys WHERE id = $1) OR $2 <> '' AND subject = 'user:' || $2
-		ORDER BY created_at, id`, key, user))
+		WHERE g.subject = (SELECT 'key:' || family FROM api_keys WHERE id = $1) OR $2 <> '' AND g.subject = 'user:' || $2
+		ORDER BY g.created_at, g.id`, key, user))
 }
 
 func scanGrants(rows *sql.Rows, err error) (all []Grant, _ error) {
