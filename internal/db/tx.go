@@ -21,8 +21,11 @@ type Tx struct {
 
 // ExecContext runs a statement.
 func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	ctx, cancel := context.WithDeadline(ctx, t.limit)
-	defer cancel()
+	if t.dialect == Postgres {
+		limited, cancel := context.WithDeadline(ctx, t.limit)
+		defer cancel()
+		ctx = limited
+	}
 	return t.tx.ExecContext(ctx, query, args...)
 }
 
@@ -43,8 +46,12 @@ func (t *Tx) Dialect() Dialect { return t.dialect }
 // never where it is not.
 func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
 
-// bound returns a context that ends with the transaction at the latest.
+// bound returns a context that ends with the transaction at the latest. SQLite has no
+// network that could fall silent, and watching a context costs as much as a row.
 func (t *Tx) bound(ctx context.Context) context.Context {
+	if t.dialect == SQLite {
+		return ctx
+	}
 	ctx, cancel := context.WithDeadline(ctx, t.limit)
 	t.cancels = append(t.cancels, cancel)
 	return ctx

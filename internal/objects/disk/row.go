@@ -92,8 +92,10 @@ type attributes struct {
 
 func decodeAttributes(text, tags string) (objects.Attributes, error) {
 	var a attributes
-	if err := json.Unmarshal([]byte(text), &a); err != nil {
-		return objects.Attributes{}, fmt.Errorf("attributes: %w", err)
+	if text != "{}" {
+		if err := json.Unmarshal([]byte(text), &a); err != nil {
+			return objects.Attributes{}, fmt.Errorf("attributes: %w", err)
+		}
 	}
 	list, err := decodeTags(tags)
 	return objects.Attributes{
