@@ -53,7 +53,7 @@ type expectation struct {
 
 func TestGuidesRunAsTheyStand(t *testing.T) {
 	for _, page := range []string{
-		"docs/AUTHENTICATED_ROUTING.md", "docs/AUTHROUTE_ADMIN.md", "docs/API_AUTHENTICATION.md", "docs/LOGIN_ADMIN.md", "docs/11_AUTHORITY.md",
+		"docs/AUTHENTICATED_ROUTING.md", "docs/AUTHROUTE_ADMIN.md", "docs/API_AUTHENTICATION.md", "docs/LOGIN_ADMIN.md", "docs/11_AUTHORITY.md", "docs/12_OBJECTS.md",
 		"docs/security/dpop-mtls-rollout.md", "docs/reference/events.md",
 	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
