@@ -14,6 +14,7 @@ import (
 	"signet/internal/objects/upstream"
 	"signet/internal/ops"
 	"signet/internal/sigv4"
+	"signet/internal/token"
 	"signet/internal/web"
 )
 
@@ -50,12 +51,14 @@ func (a *App) buildObjects(now func() time.Time) {
 	a.objectMetrics = objects.NewMetrics(a.metrics)
 	a.Buckets = objects.NewBuckets(a.DB, a.Audit, now)
 	a.Denials = objects.NewDenials(a.DB, a.Audit, now)
-	a.ObjectKeys = objects.NewKeys(a.DB, a.Seal, a.Audit, objects.KeyOptions{Accounts: a.Accounts, Rate: o.KeyRate, Overlap: o.Overlap.D(), Now: now})
+	a.ObjectKeys = objects.NewKeys(a.DB, a.Seal, a.Audit, objects.KeyOptions{
+		Accounts: a.Accounts, Alive: a.alive, Rate: o.KeyRate, Overlap: o.Overlap.D(), Now: now,
+	})
 	a.ObjectAccess = objects.NewAccess(a.DB, a.Buckets, a.Audit, a.ObjectKeys, now)
 }
 
 // openObjects binds the listener of the S3 API.
-func (a *App) openObjects(ctx context.Context, in *instance, observe *ops.HTTP) error {
+func (a *App) openObjects(ctx context.Context, in *instance, oauth *token.OAuth, observe *ops.HTTP) error {
 	o := a.Config.Objects
 	if o.Auth == "off" {
 		slog.WarnContext(ctx, "authentication of the S3 API is off: whoever reaches it may do everything", "listen", o.Listen)
@@ -73,7 +76,11 @@ func (a *App) openObjects(ctx context.Context, in *instance, observe *ops.HTTP) 
 		in.workers = append(in.workers, store.run)
 	}
 	in.workers = append(in.workers, a.Denials.Run, a.ObjectKeys.Run)
-	h, err := web.Around(a.door(store), web.Options{
+	sts, err := a.newSTS(oauth)
+	if err != nil {
+		return err
+	}
+	h, err := web.Around(a.door(store, sts), web.Options{
 		Hosts: a.objectsHosts(), Proxies: config.Prefixes(a.Config.Server.TrustedProxies), Observe: observe.Of("objects"),
 		Limiter: newEdge(objectsRate), Errors: objects.WriteProblem, AnyURL: true, MaxBody: -1, Deadline: -1,
 		Inner: []web.Middleware{objects.AtMost(o.MaxRequests)},
@@ -94,14 +101,14 @@ func (a *App) openObjects(ctx context.Context, in *instance, observe *ops.HTTP) 
 	return nil
 }
 
-func (a *App) door(s objects.Store) http.Handler {
+func (a *App) door(s objects.Store, sts http.Handler) http.Handler {
 	o := a.Config.Objects
 	return objects.NewDoor(s, a.Buckets, objects.DoorOptions{
 		Region: o.Region, Hosts: o.Hosts, Open: o.Auth == "off", Uniform: o.Errors == "uniform", AllowPublic: o.AllowPublic,
 		MaxBody: int64(o.MaxBody), Proxies: config.Prefixes(a.Config.Server.TrustedProxies),
 		Lookup: sigv4.KeyLookup(a.ObjectKeys.Lookup), Admit: a.ObjectKeys.Admit,
 		Allow: a.ObjectAccess.Allow, Visible: a.ObjectAccess.Visible, CheckPolicy: objects.CheckPolicy,
-		Denied: a.Denials.Note, Now: time.Now, Metrics: a.objectMetrics,
+		STS: sts, Denied: a.Denials.Note, Now: time.Now, Metrics: a.objectMetrics,
 	})
 }
 

@@ -114,7 +114,7 @@ func (a *App) newInstance(ctx context.Context, roles Roles) (in *instance, err e
 		return in, err
 	}
 	if roles.has(ObjectsRole) && a.Config.Objects.Listen != "" {
-		if err := a.openObjects(ctx, in, observe); err != nil {
+		if err := a.openObjects(ctx, in, oauth, observe); err != nil {
 			return in, err
 		}
 	}

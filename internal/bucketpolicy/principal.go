@@ -80,7 +80,7 @@ func readPrincipals(raw json.RawMessage) (p principals, err error) {
 		case callersARN.MatchString(word):
 			p.names = append(p.names, word)
 		default:
-			return p, fmt.Errorf("Principal %q is none that there can be: want *, the id of an account, or the ARN of an account (root), user, key, role or assumed-role", word)
+			return p, fmt.Errorf("its Principal %q is none that there can be: want *, the id of an account, or the ARN of an account (root), user, key, role or assumed-role", word)
 		}
 	}
 	return p, nil

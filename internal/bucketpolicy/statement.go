@@ -126,11 +126,11 @@ func (s scope) resources(raw json.RawMessage) (all []pattern, err error) {
 	for _, word := range words {
 		rest, ok := strings.CutPrefix(word, arnPrefix)
 		if name, _, _ := strings.Cut(rest, "/"); !ok || name != s.bucket {
-			return nil, fmt.Errorf("Resource %q is not of this bucket: want %s%s or %[2]s%[3]s/ and a pattern of keys", word, arnPrefix, s.bucket)
+			return nil, fmt.Errorf("its Resource %q is not of this bucket: want %s%s or %[2]s%[3]s/ and a pattern of keys", word, arnPrefix, s.bucket)
 		}
 		p, err := s.pattern(rest)
 		if err != nil {
-			return nil, fmt.Errorf("Resource %q: %w", word, err)
+			return nil, fmt.Errorf("its Resource %q: %w", word, err)
 		}
 		all = append(all, p)
 	}

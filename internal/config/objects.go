@@ -176,6 +176,9 @@ func (o *Objects) validateKeys() (problems []error) {
 }
 
 func (r Role) validate(key, name string) (problems []error) {
+	if name == "self" {
+		problems = append(problems, fmt.Errorf("%s: self is the role of this server's own tokens: take another name", key))
+	}
 	if !roleName.MatchString(name) {
 		problems = append(problems, fmt.Errorf("%s: a role's name has 1 to 64 letters, digits, _, . and -", key))
 	}

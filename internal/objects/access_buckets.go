@@ -108,7 +108,6 @@ func (a *Access) HandOver(ctx context.Context, name string, to NewOwner) error {
 
 // ownerOf sets the owner of b.
 func (a *Access) ownerOf(ctx context.Context, tx *db.Tx, to NewOwner, b *Bucket) error {
-	home, err := b.Account, error(nil)
 	if to.AccessKeyID != "" {
 		k, _, err := findKey(ctx, tx, to.AccessKeyID, "")
 		if err != nil || b.Account != "" && k.Account != b.Account {
@@ -117,15 +116,17 @@ func (a *Access) ownerOf(ctx context.Context, tx *db.Tx, to NewOwner, b *Bucket)
 		b.Owner, b.Account = k.Owner, k.Account
 		return nil
 	}
-	if home == "" {
-		if home, err = a.keys.o.Accounts.AccountFor(ctx, tx, ""); err != nil {
+	if b.Account == "" {
+		home, err := a.keys.o.Accounts.AccountFor(ctx, tx, "")
+		if err != nil {
 			return err
 		}
+		b.Account = home
 	}
-	id, err := a.keys.o.Accounts.Member(ctx, tx, to.User, home)
+	id, err := a.keys.o.Accounts.Member(ctx, tx, to.User, b.Account)
 	if fault.KindOf(err) == fault.NotFound {
 		return ErrNewOwner
 	}
-	b.Owner, b.Account = "user:"+id, home
+	b.Owner = "user:" + id
 	return err
 }

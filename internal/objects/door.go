@@ -275,6 +275,7 @@ func (d *Door) serveSTS(q *request) error {
 		return ErrNotImplemented
 	}
 	q.r.Pattern = "STS"
+	q.r.Host = d.host(q.r) // that was signed
 	d.o.STS.ServeHTTP(q.w, q.r)
 	return nil
 }
