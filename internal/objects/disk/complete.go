@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"signet/internal/db"
 	"signet/internal/objects"
@@ -148,10 +149,20 @@ func agreed(said, wanted objects.Checksum, parts []objects.Part) (objects.Checks
 		return objects.Checksum{}, nil
 	}
 	sum := ofParts(wanted, parts)
-	if said.Value != "" && (said.Algorithm != sum.Algorithm || said.Value != sum.Value) {
+	if said.Value != "" && (said.Algorithm != sum.Algorithm || !sameValue(said.Value, sum)) {
 		return objects.Checksum{}, objects.ErrDigest
 	}
 	return sum, nil
+}
+
+// sameValue compares what a client says with a checksum. That over the parts has their
+// number behind it, which some clients (minio-go) leave out.
+func sameValue(said string, sum objects.Checksum) bool {
+	if said == sum.Value {
+		return true
+	}
+	bare, _, _ := strings.Cut(sum.Value, "-") // base64 has no such character
+	return sum.Type == composite && said == bare
 }
 
 func (s *Store) dropPart(ctx context.Context, tx *db.Tx, upload string, number int, file string) error {

@@ -200,6 +200,31 @@ func TestCompletionThatIsNotWhatWasUploadedIsRefused(t *testing.T) {
 	})
 }
 
+func TestChecksumOfPartsIsTakenWithTheirNumberAndWithout(t *testing.T) {
+	each(t, func(t *testing.T, s store) {
+		first := noise(1, objects.MinPartSize)
+		whole := sha256.Sum256(append(sumOf("SHA256", first), sumOf("SHA256", []byte("end"))...))
+		value := base64.StdEncoding.EncodeToString(whole[:])
+		for _, c := range []struct {
+			key, said string
+			want      error
+		}{
+			{"with", value + "-2", nil},
+			{"without", value, nil},
+			{"with another", value + "-3", objects.ErrDigest},
+		} {
+			u := s.begin(t, c.key, objects.Checksum{Algorithm: "SHA256", Type: "COMPOSITE"})
+			sum := completion(u, s.part(t, u, 1, first), s.part(t, u, 2, []byte("end")))
+			sum.Checksum = objects.Checksum{Algorithm: "SHA256", Type: "COMPOSITE", Value: c.said}
+			o, err := s.Complete(t.Context(), sum)
+			wants(t, c.key, err, c.want)
+			if c.want == nil && o.Checksum.Value != value+"-2" {
+				t.Errorf("%s: got %s, want %s-2", c.key, o.Checksum.Value, value)
+			}
+		}
+	})
+}
+
 // sumOf is a checksum as a client computes it.
 func sumOf(algorithm string, content []byte) []byte {
 	var h hash.Hash
