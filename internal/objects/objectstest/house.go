@@ -29,6 +29,7 @@ import (
 // House is a door with one owner.
 type House struct {
 	URL     string
+	Handler http.Handler // what answers there
 	Buckets *objects.Buckets
 
 	t      testing.TB
@@ -146,7 +147,7 @@ func open(t testing.TB, d *db.DB, store objects.Store, change func(*objects.Door
 	}
 	s := httptest.NewServer(wrapped)
 	t.Cleanup(s.Close)
-	h.URL = s.URL
+	h.URL, h.Handler = s.URL, wrapped
 	return h
 }
 
