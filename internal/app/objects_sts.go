@@ -47,7 +47,7 @@ func bearer(oauth *token.OAuth, r *http.Request, value, origin string) (objects.
 		return objects.Bearer{}, err
 	}
 	b := objects.Bearer{
-		User: t.Subject, Account: t.Account, Client: t.Client, Session: t.Session, Family: t.Family, Scopes: t.Scopes, Expires: t.Expires,
+		User: t.Subject, Account: t.Account, Client: t.Client, Session: t.Session, Family: t.Family, Token: t.Hash, Scopes: t.Scopes, Expires: t.Expires,
 	}
 	if t.Subject == t.Client {
 		b.User = ""
@@ -74,5 +74,5 @@ func (a *App) trustedRoles() (map[string]objects.TrustedRole, error) {
 
 // alive reports whether what a temporary key came of goes on.
 func (a *App) alive(ctx context.Context, p objects.Parent) (bool, error) {
-	return a.Codes.Lives(ctx, p.Client, p.Family, p.User, p.Session)
+	return a.Codes.Lives(ctx, token.Source{Client: p.Client, User: p.User, Session: p.Session, Family: p.Family, Hash: p.Token})
 }

@@ -22,6 +22,7 @@ type Parent struct {
 	Session       string // of the user's sign-in
 	Family        string // of the access token
 	Client        string // that the token was for
+	Token         string // SHA-256 of the token, in hex
 }
 
 // signer is a key that may sign, as its row was when it was read. The same signer stays

@@ -26,20 +26,20 @@ var errNoSession = errors.New("no such temporary key")
 
 func insertSession(ctx context.Context, tx *db.Tx, s tempKey) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO objects_sessions (id, access_key_id, secret_sealed, token_hash, name, role, account_id, user_id, owner, grants, session_id, token_family, client_id, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		INSERT INTO objects_sessions (id, access_key_id, secret_sealed, token_hash, name, role, account_id, user_id, owner, grants, session_id, token_family, client_id, access_token, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		s.id, s.accessKeyID, s.sealed, s.hash, s.name, s.role, s.account, s.user, s.owner, db.JSON[[]Allowance]{V: s.grants},
-		s.parent.Session, s.parent.Family, s.parent.Client, s.created, s.expires)
+		s.parent.Session, s.parent.Family, s.parent.Client, s.parent.Token, s.created, s.expires)
 	return err
 }
 
 func findSession(ctx context.Context, tx *db.Tx, accessKeyID string) (s tempKey, err error) {
 	var grants db.JSON[[]Allowance]
 	err = tx.QueryRowContext(ctx, `
-		SELECT id, access_key_id, secret_sealed, token_hash, name, role, account_id, user_id, owner, grants, session_id, token_family, client_id, created_at, expires_at
+		SELECT id, access_key_id, secret_sealed, token_hash, name, role, account_id, user_id, owner, grants, session_id, token_family, client_id, access_token, created_at, expires_at
 		FROM objects_sessions WHERE access_key_id = $1`, accessKeyID).
 		Scan(&s.id, &s.accessKeyID, &s.sealed, &s.hash, &s.name, &s.role, &s.account, &s.user, &s.owner, &grants,
-			&s.parent.Session, &s.parent.Family, &s.parent.Client, &s.created, &s.expires)
+			&s.parent.Session, &s.parent.Family, &s.parent.Client, &s.parent.Token, &s.created, &s.expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, errNoSession
 	}

@@ -45,6 +45,7 @@ type Bearer struct {
 	Client  string
 	Session string
 	Family  string
+	Token   string // SHA-256 of it, in hex
 	Scopes  []string
 	Expires time.Time
 }
@@ -229,7 +230,7 @@ func (s *STS) trustOwn(r *http.Request, w wanted) (newTemporary, error) {
 	}
 	return newTemporary{
 		account: b.Account, subject: b.User, expires: b.Expires,
-		parent: Parent{User: b.User, Account: b.Account, Session: b.Session, Family: b.Family, Client: b.Client},
+		parent: Parent{User: b.User, Account: b.Account, Session: b.Session, Family: b.Family, Client: b.Client, Token: b.Token},
 	}, nil
 }
 

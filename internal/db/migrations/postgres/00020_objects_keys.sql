@@ -54,6 +54,7 @@ CREATE TABLE objects_sessions (
     session_id    TEXT NOT NULL, -- of the user; empty: none
     token_family  TEXT NOT NULL,
     client_id     TEXT NOT NULL,
+    access_token  TEXT NOT NULL, -- SHA-256 of it, in hex
     created_at    TIMESTAMPTZ NOT NULL,
     expires_at    TIMESTAMPTZ NOT NULL
 );
