@@ -87,6 +87,13 @@ func (e *Error) Because(format string, args ...any) *Error {
 	return c
 }
 
+// Saying returns a copy with another text. It still is e for [errors.Is].
+func (e *Error) Saying(format string, args ...any) *Error {
+	c := e.derive()
+	c.Text = fmt.Sprintf(format, args...)
+	return c
+}
+
 func (e *Error) derive() *Error {
 	c := *e
 	if c.base == nil {
@@ -95,7 +102,7 @@ func (e *Error) derive() *Error {
 	return &c
 }
 
-// Is reports whether e was made from target by At, After or Because.
+// Is reports whether e was made from target by At, After, Because or Saying.
 func (e *Error) Is(target error) bool { return e.base != nil && error(e.base) == target }
 
 // As returns the fault in err's tree, if there is one.

@@ -235,7 +235,7 @@ func readRange(s string) *Range {
 	if !ok || strings.Contains(spec, ",") {
 		return nil
 	}
-	first, last, ok := strings.Cut(strings.TrimSpace(spec), "-")
+	first, last, ok := strings.Cut(spec, "-")
 	if !ok {
 		return nil
 	}

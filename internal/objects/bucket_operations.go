@@ -32,6 +32,9 @@ func (d *Door) listBuckets(q *request) error {
 type createRequest struct {
 	XMLName  xml.Name `xml:"CreateBucketConfiguration"`
 	Location string   `xml:"LocationConstraint"`
+	Others   []struct {
+		XMLName xml.Name
+	} `xml:",any"` // tags and directory buckets
 }
 
 // createBucket claims the name before the store makes the bucket: where the process ends
@@ -66,10 +69,11 @@ func (d *Door) createBucket(q *request) error {
 }
 
 func (d *Door) checkLocation(q *request) error {
-	for _, name := range []string{"X-Amz-Bucket-Object-Lock-Enabled"} {
-		if v := q.r.Header.Get(name); v != "" && v != "false" {
-			return errHeader.At("x-amz-bucket-object-lock-enabled")
-		}
+	if v := q.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"); v != "" && v != "false" {
+		return errHeader.At("x-amz-bucket-object-lock-enabled")
+	}
+	if v := q.r.Header.Get("X-Amz-Object-Ownership"); v != "" && v != "BucketOwnerEnforced" {
+		return errHeader.At("x-amz-object-ownership").Because("here the bucket's owner owns all objects: BucketOwnerEnforced")
 	}
 	b, err := q.document()
 	if err != nil || len(b) == 0 {
@@ -78,6 +82,9 @@ func (d *Door) checkLocation(q *request) error {
 	var in createRequest
 	if err := decodeXML(b, &in); err != nil {
 		return err
+	}
+	if len(in.Others) > 0 {
+		return ErrNotImplemented.Saying("Of the configuration of a new bucket the LocationConstraint alone is possible here")
 	}
 	if in.Location != "" && in.Location != d.o.Region {
 		return errLocation.Because("this server's region is %s", d.o.Region)

@@ -73,7 +73,7 @@ func (d *Door) copyObject(q *request) error {
 		return err
 	}
 	if source == (Ref{q.target.bucket, q.key, ""}) && c.Attributes == nil {
-		return ErrRequest.Because("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata")
+		return ErrRequest.Saying("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata")
 	}
 	o, err := d.store.Copy(q.Context(), c)
 	if err != nil {
@@ -160,7 +160,7 @@ func readAlgorithm(s string) (string, error) {
 			return f.algorithm, nil
 		}
 	}
-	return "", ErrRequest.Because("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+	return "", ErrRequest.Saying("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
 }
 
 // partNumber reads the number of a part.

@@ -73,12 +73,12 @@ func (doc corsDocument) check() error {
 		}
 		for _, m := range r.Methods {
 			if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, m) {
-				return ErrRequest.Because("Found unsupported HTTP method in CORS config. Unsupported method is %.20q", m)
+				return ErrRequest.Saying("Found unsupported HTTP method in CORS config. Unsupported method is %.20q", m)
 			}
 		}
 		for _, o := range slices.Concat(r.Origins, r.Headers) {
 			if strings.Count(o, "*") > 1 {
-				return ErrRequest.Because("AllowedOrigin and AllowedHeader can not have more than one wildcard.")
+				return ErrRequest.Saying("AllowedOrigin and AllowedHeader can not have more than one wildcard.")
 			}
 		}
 	}

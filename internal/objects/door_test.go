@@ -120,6 +120,10 @@ func TestDoorRefusesInItsOwnWords(t *testing.T) {
 		{what: "copy to itself", method: "PUT", path: "/files/there", headers: []string{"X-Amz-Copy-Source", "files/there"}, status: 400, code: "InvalidRequest"},
 		{what: "exists already", method: "PUT", path: "/files/there", headers: []string{"If-None-Match", "*"}, status: 412, code: "PreconditionFailed"},
 		{what: "range", method: "GET", path: "/files/there", headers: []string{"Range", "bytes=5-"}, status: 416, code: "InvalidRange"},
+		{what: "checksum that nobody would check", method: "PUT", path: "/files/x", headers: []string{"X-Amz-Checksum-Sha512", "AAAA"}, status: 400, code: "InvalidRequest"},
+		{what: "checksum of another algorithm than is said", method: "PUT", path: "/files/x", headers: []string{"X-Amz-Sdk-Checksum-Algorithm", "SHA256", "X-Amz-Checksum-Crc32", "AAAAAA=="}, status: 400, code: "InvalidRequest"},
+		{what: "tags of a bucket", method: "PUT", path: "/other", body: "<CreateBucketConfiguration><Tags><Tag><Key>a</Key></Tag></Tags></CreateBucketConfiguration>", status: 501, code: "NotImplemented"},
+		{what: "owners of objects", method: "PUT", path: "/other", headers: []string{"X-Amz-Object-Ownership", "ObjectWriter"}, status: 501, code: "NotImplemented"},
 		{what: "part number", method: "PUT", path: "/files/x?uploadId=u&partNumber=10001", status: 400, code: "InvalidArgument"},
 		{what: "no such upload", method: "PUT", path: "/files/x?uploadId=u&partNumber=1", status: 404, code: "NoSuchUpload"},
 		{what: "document", method: "POST", path: "/files?delete", body: "<Delete>", status: 400, code: "MalformedXML"},
@@ -136,6 +140,16 @@ func TestDoorRefusesInItsOwnWords(t *testing.T) {
 		if a.Header.Get("X-Amz-Request-Id") == "" || !strings.Contains(a.Body, "<RequestId>"+a.Header.Get("X-Amz-Request-Id")) {
 			t.Errorf("%s: request id: header %q, body %s", c.what, a.Header.Get("X-Amz-Request-Id"), a.Body)
 		}
+	}
+	if a := h.Send("GET", "/files/there", "", "Range", "bytes= -1"); a.Status != 200 {
+		t.Errorf("a range that is none: got %d, want all", a.Status)
+	}
+	h.Send("PUT", "/files/empty", "").Wants(t, "empty", 200, "")
+	if a := h.Send("GET", "/files/empty?partNumber=1", ""); a.Status != 206 || a.Header.Get("Content-Range") != "" {
+		t.Errorf("the only part of nothing: got %d %q", a.Status, a.Header.Get("Content-Range"))
+	}
+	if a := h.Send("HEAD", "/files/there", "", "X-Amz-Checksum-Mode", "ENABLED"); a.Header.Get("X-Amz-Checksum-Crc64nvme") != "Lb1nAmRU5LE=" {
+		t.Errorf("usual checksum: got %v", a.Header)
 	}
 	if a := h.Send("HEAD", "/files/away", ""); a.Status != 404 || a.Body != "" {
 		t.Errorf("HEAD: got %d %q, want 404 without a body", a.Status, a.Body)

@@ -43,7 +43,7 @@ func readGet(q *request) (Get, error) {
 	}
 	var err error
 	if g.Part, err = partNumber(q.query.Get("partNumber")); err == nil && g.Range != nil {
-		err = ErrRequest.Because("Cannot specify both Range header and partNumber query parameter")
+		err = ErrRequest.Saying("Cannot specify both Range header and partNumber query parameter")
 	}
 	return g, err
 }
@@ -74,7 +74,9 @@ func (q *request) begin(g Get, c *Content, err error) error {
 	h["Content-Length"] = []string{strconv.FormatInt(c.Length, 10)}
 	if c.Partial {
 		status = http.StatusPartialContent
-		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", c.First, c.First+c.Length-1, c.Size)}
+		if c.Length > 0 {
+			h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", c.First, c.First+c.Length-1, c.Size)}
+		}
 	} else if q.r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" {
 		q.writeChecksum(c.Checksum)
 	}

@@ -45,7 +45,7 @@ func readChecksumType(algorithm, kind string) (c Checksum, err error) {
 	}
 	if c.Algorithm == "" {
 		if kind != "" {
-			return c, ErrRequest.Because("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+			return c, ErrRequest.Saying("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
 		return c, nil
 	}
@@ -57,9 +57,9 @@ func readChecksumType(algorithm, kind string) (c Checksum, err error) {
 	full := strings.HasPrefix(c.Algorithm, "CRC")
 	switch {
 	case c.Type != "COMPOSITE" && c.Type != "FULL_OBJECT":
-		return c, ErrRequest.Because("Value for x-amz-checksum-type header is invalid.")
+		return c, ErrRequest.Saying("Value for x-amz-checksum-type header is invalid.")
 	case c.Type == "FULL_OBJECT" && !full, c.Type == "COMPOSITE" && c.Algorithm == "CRC64NVME":
-		return c, ErrRequest.Because("The %s checksum type cannot be used with the %s checksum algorithm.", c.Type, strings.ToLower(c.Algorithm))
+		return c, ErrRequest.Saying("The %s checksum type cannot be used with the %s checksum algorithm.", c.Type, strings.ToLower(c.Algorithm))
 	}
 	return c, nil
 }

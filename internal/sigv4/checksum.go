@@ -60,8 +60,8 @@ func declaredOf(h http.Header, p payload, ofObject bool) (declared, error) {
 	} else if headerValues(h, "x-amz-trailer") != nil {
 		return d, invalidRequest("The x-amz-trailer header needs a payload with a trailer")
 	}
-	if ofObject {
-		return d, nil
+	if err := onlyKnownChecksums(h); err != nil || ofObject {
+		return d, err
 	}
 	for _, name := range algorithms() {
 		values := headerValues(h, checksumPrefix+name)
@@ -76,7 +76,23 @@ func declaredOf(h http.Header, p payload, ofObject bool) (declared, error) {
 			return d, invalidRequest("Value for " + checksumPrefix + name + " header is invalid.")
 		}
 	}
+	if said := headerValue(h, "x-amz-sdk-checksum-algorithm"); said != "" && d.name != "" && !strings.EqualFold(said, d.name) {
+		return d, invalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	}
 	return d, nil
+}
+
+// onlyKnownChecksums refuses checksums of other algorithms: who sends one means it to be
+// checked.
+func onlyKnownChecksums(h http.Header) error {
+	for name := range h {
+		rest, ok := strings.CutPrefix(name, "X-Amz-Checksum-")
+		if !ok || rest == "Type" || rest == "Mode" || rest == "Algorithm" || newHash(strings.ToLower(rest)) != nil {
+			continue
+		}
+		return invalidRequest("Checksum algorithm " + rest + " is not supported here: use CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
+	}
+	return nil
 }
 
 // ofObject reports whether the checksum in the header is not of the body: that of

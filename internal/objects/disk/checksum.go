@@ -6,9 +6,10 @@ import (
 	"encoding/base64"
 	"hash"
 	"hash/crc32"
-	"hash/crc64"
 	"io"
 	"strconv"
+
+	"github.com/minio/crc64nvme"
 
 	"signet/internal/objects"
 )
@@ -34,7 +35,7 @@ func newHash(algorithm string) hash.Hash {
 	case "CRC32C":
 		return crc32.New(crc32.MakeTable(polyCRC32C))
 	case "CRC64NVME":
-		return crc64.New(crc64.MakeTable(polyCRC64NVME))
+		return crc64nvme.New()
 	case "SHA1":
 		return sha1.New() //nolint:gosec // as above
 	case "SHA256":
@@ -54,6 +55,15 @@ func withType(c objects.Checksum) objects.Checksum {
 	}
 	return c
 }
+
+// wish is a checksum that an object shall have.
+type wish struct {
+	algorithm string // empty: what was declared
+	any       bool   // another one that was declared will do
+}
+
+// usual is the checksum of objects whose client declares none, as S3's.
+var usual = wish{"CRC64NVME", true}
 
 // hashed computes a checksum of what is read.
 type hashed struct {

@@ -63,7 +63,7 @@ func (s *Store) complete(ctx context.Context, tx *db.Tx, c objects.Completion, u
 		v.size += p.Size
 	}
 	if c.Size >= 0 && c.Size != v.size {
-		return objects.Object{}, objects.ErrRequest.Because("the object has %d bytes, not the %d that x-amz-mp-object-size says", v.size, c.Size)
+		return objects.Object{}, objects.ErrRequest.Saying("the object has %d bytes, not the %d that x-amz-mp-object-size says", v.size, c.Size)
 	}
 	sum, err := agreed(c.Checksum, u.Checksum, parts)
 	if err != nil {

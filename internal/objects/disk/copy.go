@@ -91,7 +91,7 @@ func (s *Store) checksumOfCopy(ctx context.Context, c objects.Copy) (sum objects
 	}
 	h := newHash(c.Checksum)
 	if h == nil {
-		return sum, "", objects.ErrRequest.Because("there is no checksum algorithm %q", c.Checksum)
+		return sum, "", objects.ErrRequest.Saying("there is no checksum algorithm %q", c.Checksum)
 	}
 	body, err := s.open(where)
 	if err != nil {

@@ -21,7 +21,7 @@ func (s *Store) Put(ctx context.Context, p objects.Put) (objects.Object, error) 
 	if err := v.say(p.Attributes); err != nil {
 		return objects.Object{}, err
 	}
-	t, err := s.take(p.Body, "", s.inline)
+	t, err := s.take(p.Body, usual, s.inline)
 	if err != nil {
 		return objects.Object{}, err
 	}

@@ -37,12 +37,11 @@ var (
 )
 
 // take reads a body and keeps it under a new name. Where it fails it leaves nothing.
-// algorithm is a checksum to have, declared or not; empty: whatever was declared. Up to
-// inline bytes need no file.
-func (s *Store) take(b objects.Body, algorithm string, inline int64) (taken, error) {
+// Up to inline bytes need no file.
+func (s *Store) take(b objects.Body, w wish, inline int64) (taken, error) {
 	t := taken{size: b.Length(), file: newName(s.now())}
 	var from io.Reader = b
-	own := hashed{b, newHash(algorithm), algorithm}
+	own := hashed{b, newHash(w.algorithm), w.algorithm}
 	if own.sum != nil {
 		from = own
 	}
@@ -58,7 +57,7 @@ func (s *Store) take(b objects.Body, algorithm string, inline int64) (taken, err
 	if sums := b.Checksums(); len(sums) > 0 {
 		t.checksum = sums[0]
 	}
-	if own.sum != nil && t.checksum.Algorithm != algorithm {
+	if own.sum != nil && t.checksum.Algorithm != w.algorithm && (t.checksum.Algorithm == "" || !w.any) {
 		t.checksum = own.checksum()
 	}
 	return t, nil

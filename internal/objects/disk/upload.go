@@ -74,7 +74,7 @@ func (s *Store) PutPart(ctx context.Context, u objects.Upload, number int, b obj
 	if err != nil {
 		return objects.Part{}, err
 	}
-	t, err := s.take(b, found.Checksum.Algorithm, 0)
+	t, err := s.take(b, wish{algorithm: found.Checksum.Algorithm}, 0)
 	if err != nil {
 		return objects.Part{}, err
 	}
@@ -138,7 +138,7 @@ func readable(o objects.Object, r objects.Ref) error {
 	case r.VersionID == "":
 		return objects.ErrNoSuchKey
 	}
-	return objects.ErrRequest.Because("the source of a copy may not be a delete marker")
+	return objects.ErrRequest.Saying("the source of a copy may not be a delete marker")
 }
 
 // Abort implements [objects.Store].
