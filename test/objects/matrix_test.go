@@ -144,6 +144,11 @@ func TestClientsDoWhatTheyDoWithS3(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
 	servers := startServers(t, a)
+	t.Cleanup(func() {
+		for _, s := range servers {
+			s.noSecretsAtRest(t)
+		}
+	})
 	b := newBodies(t)
 	fillAll(t, servers)
 	browser := a.client(t)

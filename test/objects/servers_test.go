@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/internal/db"
 	"signet/internal/db/dbtest"
 	signettest "signet/test/signet"
 )
@@ -43,6 +44,7 @@ type server struct {
 	at       endpoint
 	tampered *tamperer
 	process  *signettest.Instance
+	store    *db.DB
 	keys     keys
 }
 
@@ -160,11 +162,12 @@ func startServer(t *testing.T, a authority, name, store, config string) *server 
 	s.tampered = newTamperer(t, a, overTLS)
 	s.Installation = signettest.New(t, signettest.Options{
 		StoreURL: store,
-		Config:   "telemetry: {logLevel: warn}\nobjects:\n  origin: " + s.tampered.at.url + "\n" + config,
+		Config:   "telemetry: {logLevel: debug}\nobjects:\n  origin: " + s.tampered.at.url + "\n" + config,
 		Env:      []string{"SSL_CERT_FILE=" + a.caFile}, // of the far server
 	})
 	s.keys = makeKeys(t, s.Installation)
 	s.process = s.Start()
+	s.store = s.Store(t)
 	s.at = endpoint{url: s.process.Objects}
 	if overTLS {
 		s.at = endpoint{url: strings.Replace(s.process.Objects, "http:", "https:", 1), caFile: a.caFile}
