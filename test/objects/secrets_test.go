@@ -29,7 +29,7 @@ func (s *server) noSecretsAtRest(t *testing.T) {
 	})
 	if d := s.store; d.Dialect() == db.Postgres {
 		look("dump of the tables", dump(t, d))
-		files(t, filepath.Join(rows(t, d, `SELECT current_setting('data_directory')`)[0], "pg_wal"), look)
+		files(t, filepath.Join(column(t, d, `SELECT current_setting('data_directory')`)[0], "pg_wal"), look)
 	}
 	if !found {
 		t.Errorf("%s: nothing names the access key that was used: nothing was searched", s.name)
@@ -66,22 +66,25 @@ func files(t *testing.T, dir string, read func(path string, content []byte)) {
 func dump(t *testing.T, d *db.DB) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	for _, table := range rows(t, d, `SELECT tablename FROM pg_tables WHERE schemaname = 'public'`) {
-		for _, row := range rows(t, d, `SELECT t::text FROM "`+table+`" t`) {
+	for _, table := range column(t, d, `SELECT tablename FROM pg_tables WHERE schemaname = 'public'`) {
+		for _, row := range column(t, d, `SELECT t::text FROM "`+table+`" t`) {
 			out.WriteString(row + "\n")
 		}
 	}
 	return out.Bytes()
 }
 
-// rows returns those of a query of one text.
-func rows(t *testing.T, d *db.DB, query string) (all []string) {
+// column returns the rows of a query of one text.
+func column(t *testing.T, d *db.DB, query string) (all []string) {
 	t.Helper()
-	err := d.View(context.Background(), func(tx *db.Tx) error {
-		if _, err := tx.ExecContext(context.Background(), `SET LOCAL bytea_output = 'escape'`); err != nil {
-			return err
+	ctx := context.WithoutCancel(t.Context())
+	err := d.View(ctx, func(tx *db.Tx) error {
+		if d.Dialect() == db.Postgres {
+			if _, err := tx.ExecContext(ctx, `SET LOCAL bytea_output = 'escape'`); err != nil {
+				return err
+			}
 		}
-		found, err := tx.QueryContext(context.Background(), query)
+		found, err := tx.QueryContext(ctx, query)
 		if err != nil {
 			return err
 		}
