@@ -4,12 +4,18 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"strings"
 )
+
+// maxBuckets is how many a page of ListBuckets has at most.
+const maxBuckets = 10_000
 
 type bucketsResult struct {
 	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListAllMyBucketsResult"`
 	Owner   ownerElement
 	Buckets []bucketElement `xml:"Buckets>Bucket"`
+	Prefix  string          `xml:",omitempty"`
+	Next    string          `xml:"ContinuationToken,omitempty"`
 }
 
 type bucketElement struct {
@@ -22,8 +28,25 @@ func (d *Door) listBuckets(q *request) error {
 	if err != nil {
 		return err
 	}
-	out := bucketsResult{Owner: ownerElement{q.caller.Owner, q.caller.Name}, Buckets: []bucketElement{}}
+	most, err := optional(q, "max-buckets", maxBuckets)
+	if err != nil || most < 1 || most > maxBuckets {
+		return ErrArgument.Because("must be an integer from 1 to 10000").At("max-buckets")
+	}
+	after := ""
+	if token := q.query.Get("continuation-token"); token != "" {
+		if after, err = readToken(token); err != nil {
+			return err
+		}
+	}
+	out := bucketsResult{Owner: ownerElement{q.caller.Owner, q.caller.Name}, Buckets: []bucketElement{}, Prefix: q.query.Get("prefix")}
 	for _, b := range list {
+		if b.Name <= after || !strings.HasPrefix(b.Name, out.Prefix) {
+			continue
+		}
+		if len(out.Buckets) == most {
+			out.Next = writeToken(out.Buckets[most-1].Name)
+			break
+		}
 		out.Buckets = append(out.Buckets, bucketElement{b.Name, stamp(b.Created)})
 	}
 	return q.answerXML(out)

@@ -50,14 +50,18 @@ func (e *checksumElements) fields() []checksumField {
 	}
 }
 
-// checksum is the one that e names, if any.
-func (e checksumElements) checksum() Checksum {
+// only is the one checksum that e names, if any.
+func (e checksumElements) only() (c Checksum, err error) {
 	for _, f := range e.fields() {
-		if *f.value != "" {
-			return Checksum{Algorithm: f.algorithm, Value: *f.value, Type: e.ChecksumType}
+		if *f.value == "" {
+			continue
 		}
+		if c.Algorithm != "" {
+			return c, ErrRequest.Saying("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		}
+		c = Checksum{Algorithm: f.algorithm, Value: *f.value, Type: e.ChecksumType}
 	}
-	return Checksum{}
+	return c, nil
 }
 
 func (d *Door) copyObject(q *request) error {
@@ -144,6 +148,9 @@ func (d *Door) copySource(q *request) (Ref, error) {
 	from, err := d.buckets.Get(q.Context(), name)
 	if err != nil {
 		return Ref{}, err
+	}
+	if want := q.r.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); want != "" && want != from.Account {
+		return Ref{}, ErrAccessDenied
 	}
 	read := &operation{action: "s3:GetObject", needs: Read, level: object}
 	return Ref{name, key, version}, d.may(q, read, from, key, version)

@@ -12,6 +12,8 @@ import (
 // maxCORS is how many rules a bucket may have, as S3's.
 const maxCORS = 100
 
+var corsMethods = []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodHead}
+
 type corsDocument struct {
 	XMLName xml.Name   `xml:"CORSConfiguration"`
 	Space   string     `xml:"xmlns,attr,omitempty"`
@@ -72,7 +74,7 @@ func (doc corsDocument) check() error {
 			return ErrMalformedXML.Because("a rule needs an AllowedMethod and an AllowedOrigin")
 		}
 		for _, m := range r.Methods {
-			if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, m) {
+			if !slices.Contains(corsMethods, m) {
 				return ErrRequest.Saying("Found unsupported HTTP method in CORS config. Unsupported method is %.20q", m)
 			}
 		}
@@ -141,7 +143,12 @@ func (d *Door) preflight(q *request) error {
 	q.r.Pattern = "S3 preflight"
 	q.w.Header().Add("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
 	origin, method := q.r.Header.Get("Origin"), q.r.Header.Get("Access-Control-Request-Method")
-	if origin == "" || method == "" || q.target.bucket == "" {
+	switch {
+	case origin == "":
+		return errPreflight.Saying("Insufficient information. Origin request header needed.")
+	case !slices.Contains(corsMethods, method):
+		return errPreflight.Saying("Invalid Access-Control-Request-Method: %.20q", method)
+	case q.target.bucket == "":
 		return errCORS
 	}
 	b, err := d.buckets.Get(q.Context(), q.target.bucket)

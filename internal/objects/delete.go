@@ -5,11 +5,17 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"signet/internal/web"
 )
 
 func (d *Door) deleteObject(q *request) error {
+	for _, name := range []string{"X-Amz-If-Match-Last-Modified-Time", "X-Amz-If-Match-Size"} { // of directory buckets
+		if q.r.Header.Get(name) != "" {
+			return errHeader.At(strings.ToLower(name))
+		}
+	}
 	r := Ref{q.target.bucket, q.key, q.query.Get("versionId")}
 	gone, err := d.store.Delete(q.Context(), r, Conditions{IfMatch: q.r.Header.Get("If-Match")})
 	if err != nil {

@@ -68,8 +68,9 @@ type request struct {
 	body   *sigv4.Body // nil in forms
 	form   *sigv4.PostedForm
 	signed bool
-	taken  int64 // bytes of objects that came in
-	given  int64 // and went out
+	origin string // how the client reached the door
+	taken  int64  // bytes of objects that came in
+	given  int64  // and went out
 }
 
 func (q *request) Context() context.Context { return q.r.Context() }
@@ -99,6 +100,7 @@ func (d *Door) answer(q *request) error {
 	if q.target, err = readTarget(q.r, d.o.Hosts); err != nil {
 		return err
 	}
+	q.origin = d.origin(q.r)
 	if q.r.Method == http.MethodOptions {
 		return d.preflight(q)
 	}
@@ -229,6 +231,13 @@ func (d *Door) values(q *request, version string) map[string][]string {
 		}
 	}
 	return v
+}
+
+func (d *Door) origin(r *http.Request) string {
+	if d.secure(r) {
+		return "https://" + d.host(r)
+	}
+	return "http://" + d.host(r)
 }
 
 // host is Host as the client sent it: a trusted proxy may have changed it.

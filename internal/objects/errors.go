@@ -57,6 +57,7 @@ var (
 	errLocation       = code(fault.Malformed, "InvalidLocationConstraint", "The specified location-constraint is not valid")
 	errEncoding       = code(fault.Malformed, "InvalidArgument", "Invalid Encoding Method specified in Request")
 	errCORS           = code(fault.Forbidden, "AccessForbidden", "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.")
+	errPreflight      = code(fault.Malformed, "BadRequest", "The request of the browser cannot be read.")
 	errResponseHeader = code(fault.Malformed, "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.")
 )
 

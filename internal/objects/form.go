@@ -98,7 +98,7 @@ func redirectOf(fields map[string]string) (string, error) {
 }
 
 func (q *request) answerForm(o Object, to string) error {
-	location := "/" + url.PathEscape(q.target.bucket) + "/" + encodeKey(q.key)
+	location := q.origin + "/" + q.target.bucket + "/" + encodeKey(q.key)
 	q.w.Header()["Etag"] = []string{quoted(o.ETag)}
 	q.writeVersion(o.VersionID)
 	if to != "" {

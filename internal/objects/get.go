@@ -77,7 +77,8 @@ func (q *request) begin(g Get, c *Content, err error) error {
 		if c.Length > 0 {
 			h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", c.First, c.First+c.Length-1, c.Size)}
 		}
-	} else if q.r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" {
+	}
+	if c.Length == c.Size && q.r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" {
 		q.writeChecksum(c.Checksum)
 	}
 	if g.Part > 0 && c.Parts > 0 {

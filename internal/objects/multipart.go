@@ -151,7 +151,14 @@ func (d *Door) completeUpload(q *request) error {
 		if i > 0 && p.PartNumber <= in.Parts[i-1].PartNumber {
 			return ErrPartOrder
 		}
-		c.Parts = append(c.Parts, Part{Number: p.PartNumber, ETag: strings.Trim(p.ETag, `"`), Checksum: p.checksum()})
+		sum, err := p.only()
+		if err != nil {
+			return err
+		}
+		if p.ETag == "" {
+			return ErrMalformedXML.Because("each part has an ETag")
+		}
+		c.Parts = append(c.Parts, Part{Number: p.PartNumber, ETag: strings.Trim(p.ETag, `"`), Checksum: sum})
 	}
 	var err error
 	if c.Conditions, err = writeConditions(q.r.Header); err != nil {
@@ -166,7 +173,7 @@ func (d *Door) completeUpload(q *request) error {
 	}
 	q.writeVersion(o.VersionID)
 	return q.answerXML(completeResult{
-		Location: q.r.URL.EscapedPath(), Bucket: c.Bucket, Key: c.Key, ETag: quoted(o.ETag), checksumElements: elementsOf(o.Checksum),
+		Location: q.origin + q.r.URL.EscapedPath(), Bucket: c.Bucket, Key: c.Key, ETag: quoted(o.ETag), checksumElements: elementsOf(o.Checksum),
 	})
 }
 
@@ -174,9 +181,12 @@ func (d *Door) completeUpload(q *request) error {
 func (q *request) readWhole(c *Completion) error {
 	var e checksumElements
 	for _, f := range e.fields() {
-		if v := q.r.Header.Get("X-Amz-Checksum-" + f.algorithm); v != "" {
-			c.Checksum = Checksum{Algorithm: f.algorithm, Value: v, Type: q.r.Header.Get("X-Amz-Checksum-Type")}
-		}
+		*f.value = q.r.Header.Get("X-Amz-Checksum-" + f.algorithm)
+	}
+	e.ChecksumType = q.r.Header.Get("X-Amz-Checksum-Type")
+	var err error
+	if c.Checksum, err = e.only(); err != nil {
+		return err
 	}
 	if s := q.r.Header.Get("X-Amz-Mp-Object-Size"); s != "" {
 		n, err := strconv.ParseInt(s, 10, 64)

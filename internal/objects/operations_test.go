@@ -106,6 +106,7 @@ func TestCopyNeedsItsSource(t *testing.T) {
 	}, []string{"open", "secret"}, func(t *testing.T, h *objectstest.House) {
 		h.Send("PUT", "/files/copy", "", "X-Amz-Copy-Source", "/files/secret").Wants(t, "source that may not be read", 403, "AccessDenied")
 		h.Send("PUT", "/files/copy?uploadId=u&partNumber=1", "", "X-Amz-Copy-Source", "/files/secret").Wants(t, "part of it", 403, "AccessDenied")
+		h.Send("PUT", "/files/copy", "", "X-Amz-Copy-Source", "/files/open", "X-Amz-Source-Expected-Bucket-Owner", "other").Wants(t, "another owner was expected", 403, "AccessDenied")
 		h.Send("PUT", "/files/copy", "", "X-Amz-Copy-Source", "/files/open").Wants(t, "copy", 200, "")
 		if a := h.Send("GET", "/files/copy", ""); a.Body != "content of open" {
 			t.Errorf("got %q", a.Body)
@@ -244,6 +245,8 @@ func TestPreflightAnswersWhatTheBucketAllows(t *testing.T) {
 	if a.Header.Get("Access-Control-Allow-Origin") != "https://app.example.org" || a.Header.Get("Access-Control-Max-Age") != "60" {
 		t.Errorf("got %v", a.Header)
 	}
+	ask("", "GET", "").Wants(t, "no site", 400, "BadRequest")
+	ask("https://app.example.org", "BREW", "").Wants(t, "no method", 400, "BadRequest")
 	ask("https://example.com", "GET", "").Wants(t, "another site", 403, "AccessForbidden")
 	ask("https://app.example.org", "PUT", "").Wants(t, "another method", 403, "AccessForbidden")
 	ask("https://app.example.org", "GET", "authorization").Wants(t, "another header", 403, "AccessForbidden")

@@ -122,6 +122,9 @@ func (s *Store) CopyPart(ctx context.Context, u objects.Upload, number int, from
 	if err := conditions.CheckSource(c.Object); err != nil {
 		return objects.Part{}, err
 	}
+	if r := from.Range; r != nil && r.Last >= c.Size { // unlike a reader, a copy gets no less than it asks for
+		return objects.Part{}, objects.ErrArgument.Saying("Range specified is not valid for source object of size: %d", c.Size)
+	}
 	body, err := s.open(where)
 	if err != nil {
 		return objects.Part{}, err
