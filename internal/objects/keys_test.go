@@ -28,6 +28,7 @@ type office struct {
 	t     *testing.T
 	d     *db.DB
 	seal  *seal.Sealer
+	ring  string // file of the master keys
 	log   *book
 	clock *clock
 	alive bool // what temporary keys came of goes on
@@ -86,7 +87,8 @@ func (b *book) actions() (all []string) {
 
 func newOffice(t *testing.T, d *db.DB) *office {
 	t.Helper()
-	ring, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "key"), true)
+	ringFile := filepath.Join(t.TempDir(), "key")
+	ring, err := seal.LoadOrCreate(ringFile, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func newOffice(t *testing.T, d *db.DB) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &office{t: t, d: d, seal: sealer, log: &book{}, clock: &clock{at: time.Now().Truncate(time.Second)}, alive: true}
+	o := &office{t: t, d: d, seal: sealer, ring: ringFile, log: &book{}, clock: &clock{at: time.Now().Truncate(time.Second)}, alive: true}
 	o.accounts = account.New(d, o.log, o.clock.now, append(account.Permissions(), objects.Permissions()...), account.Closers{
 		UserDisabled:   func(ctx context.Context, tx *db.Tx, user string) error { return o.keys.CloseUser(ctx, tx, user) },
 		AddressRemoved: func(context.Context, *db.Tx, string, string) error { return nil },
@@ -208,6 +210,31 @@ func TestKeyIsShownOnceAndSealedAtRest(t *testing.T) {
 		opened, err := o.seal.Open(sealed, objects.SealedColumns()[0].Context([]string{k.ID}))
 		if err != nil || string(opened) != secret {
 			t.Errorf("a rotation of the master key cannot open it: %v", err)
+		}
+	})
+}
+
+func TestKeysOutliveTheMasterKey(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o := newOffice(t, d)
+		k, secret := o.key(o.operator(), objects.NewKey{})
+		stored := func() (sealed []byte) {
+			t.Helper()
+			if err := d.SQL().QueryRowContext(t.Context(), `SELECT secret_sealed FROM api_keys`).Scan(&sealed); err != nil {
+				t.Fatal(err)
+			}
+			return sealed
+		}
+		before := stored()
+		if err := seal.Rotate(t.Context(), d, o.ring, objects.SealedColumns(), func(int, int) {}); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(stored(), before) {
+			t.Error("the secret is wrapped by the master key of before")
+		}
+		opened, err := o.seal.Open(stored(), objects.SealedColumns()[0].Context([]string{k.ID}))
+		if err != nil || string(opened) != secret {
+			t.Errorf("afterwards it does not open: %v", err)
 		}
 	})
 }

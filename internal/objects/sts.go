@@ -69,7 +69,7 @@ type STS struct {
 
 // NewSTS returns the service that makes temporary keys of k.
 func NewSTS(k *Keys, o STSOptions) *STS {
-	return &STS{keys: k, o: o, issuers: &issuers{get: o.Issuers, now: o.Now, held: map[string]issuerKeys{}}}
+	return &STS{keys: k, o: o, issuers: &issuers{get: o.Issuers, now: o.Now, held: map[string]*issuerKeys{}}}
 }
 
 // ServeHTTP implements [http.Handler].

@@ -44,13 +44,16 @@ type issuers struct {
 	get Getter
 	now func() time.Time
 
-	lock sync.Mutex // held while one asks, also for those who come meanwhile
-	held map[string]issuerKeys
+	lock sync.Mutex
+	held map[string]*issuerKeys
 }
 
+// issuerKeys are the keys of an issuer, as they were when they were read.
 type issuerKeys struct {
-	keys   []jws.Key // nil where they could not be read
-	looked time.Time
+	lock   sync.Mutex // held while one asks, also for those who come meanwhile
+	keys   []jws.Key
+	read   time.Time
+	looked time.Time // also where they could not be read
 }
 
 // foreign is what a token of another issuer says.
@@ -111,25 +114,35 @@ func (s *issuers) checkSignature(ctx context.Context, t jws.Token, issuer string
 	return errForeignToken.At("signature").Because("it is not the issuer's")
 }
 
+// of returns what is known of an issuer.
+func (s *issuers) of(issuer string) *issuerKeys {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if s.held[issuer] == nil {
+		s.held[issuer] = &issuerKeys{}
+	}
+	return s.held[issuer]
+}
+
 // keysOf returns the keys of an issuer, not older than keysFresh; than keysPause where
 // they may have changed.
 func (s *issuers) keysOf(ctx context.Context, issuer string, anew bool) ([]jws.Key, error) {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	h, ok := s.held[issuer]
-	age := s.now().Sub(h.looked)
-	if !ok || age >= keysFresh || age >= keysPause && (anew || h.keys == nil) {
+	h := s.of(issuer)
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	now := s.now()
+	fresh := now.Sub(h.read) < keysFresh
+	if now.Sub(h.looked) >= keysPause && (anew || !fresh) {
 		keys, err := s.look(ctx, issuer)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		h = issuerKeys{keys: keys, looked: s.now()}
-		if err != nil {
-			h.keys = nil
+		h.looked = now
+		if err == nil {
+			h.keys, h.read, fresh = keys, now, true
 		}
-		s.held[issuer] = h
 	}
-	if h.keys == nil {
+	if !fresh {
 		return nil, errIssuerAway
 	}
 	return h.keys, nil

@@ -110,12 +110,17 @@ func (x *bureau) publish(w http.ResponseWriter, r *http.Request) {
 // jwt is a token of the issuer.
 func (x *bureau) jwt(change func(claims map[string]any)) string {
 	x.t.Helper()
-	claims := map[string]any{
+	claims := x.claims()
+	change(claims)
+	return x.signed(x.key, claims)
+}
+
+// claims are good ones.
+func (x *bureau) claims() map[string]any {
+	return map[string]any{
 		"iss": x.issuer.URL, "aud": "signet-objects", "sub": "repo:acme/site:ref:main",
 		"iat": x.clock.now().Unix(), "exp": x.clock.now().Add(2 * time.Hour).Unix(),
 	}
-	change(claims)
-	return x.signed(x.key, claims)
 }
 
 func (x *bureau) signed(key *ecdsa.PrivateKey, claims map[string]any) string {
@@ -320,7 +325,7 @@ func TestTokenOfATrustedIssuerBecomesKeysOfTheRole(t *testing.T) {
 			"expired":          {x.jwt(func(c map[string]any) { c["exp"] = x.clock.now().Unix() }), "ExpiredTokenException"},
 			"of the future":    {x.jwt(func(c map[string]any) { c["iat"] = x.clock.now().Add(time.Hour).Unix() }), "InvalidIdentityToken"},
 			"bound to a key":   {x.jwt(func(c map[string]any) { c["cnf"] = map[string]any{"jkt": "x"} }), "InvalidIdentityToken"},
-			"another key's":    {x.signed(stranger, map[string]any{"iss": x.issuer.URL, "aud": "signet-objects", "sub": "repo:acme/site:ref:main", "iat": x.clock.now().Unix(), "exp": x.clock.now().Add(time.Hour).Unix()}), "InvalidIdentityToken"},
+			"another key's":    {x.signed(stranger, x.claims()), "InvalidIdentityToken"},
 			"no token at all":  {"nonsense", "InvalidIdentityToken"},
 		} {
 			if a := x.assume("RoleArn", ci, "WebIdentityToken", c.token); a.Code != c.code {
@@ -332,6 +337,13 @@ func TestTokenOfATrustedIssuerBecomesKeysOfTheRole(t *testing.T) {
 			t.Error("the issuer is asked for each token")
 		}
 		x.away.Store(true)
+		x.clock.advance(time.Minute)
+		if a := x.assume("RoleArn", ci, "WebIdentityToken", x.signed(stranger, x.claims())); a.Code != "InvalidIdentityToken" {
+			t.Errorf("another key's, while the issuer is away: got %+v", a)
+		}
+		if a := x.assume("RoleArn", ci, "WebIdentityToken", x.jwt(func(map[string]any) {})); a.status != http.StatusOK {
+			t.Errorf("the keys of a minute ago are lost: got %+v", a)
+		}
 		x.clock.advance(5 * time.Minute)
 		if a := x.assume("RoleArn", ci, "WebIdentityToken", x.jwt(func(map[string]any) {})); a.Code != "IDPCommunicationError" || a.status != http.StatusBadRequest {
 			t.Errorf("the issuer is away: got %+v", a)
