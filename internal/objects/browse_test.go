@@ -59,6 +59,34 @@ func TestPersonLooksIntoTheirBucketsAlone(t *testing.T) {
 	}
 }
 
+func TestGrantsGoWithTheirBucket(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o, w, _ := browsing(t, d)
+		ann, bob := o.as(o.ann, o.acme), o.as(o.bob, o.acme)
+		remake := func() {
+			if _, err := w.Make(ann, "papers"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		remake()
+		_, err := o.access.Grant(ann, objects.NewGrant{User: o.bob, Allowance: objects.Allowance{Bucket: "papers", Role: objects.Read}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := w.Look(bob, "papers", "", ""); err != nil {
+			t.Fatalf("with the grant: %v", err)
+		}
+		if err := w.RemoveBucket(ann, "papers"); err != nil {
+			t.Fatal(err)
+		}
+		remake()
+		o.clock.advance(time.Second)
+		if _, _, err := w.Look(bob, "papers", "", ""); !errors.Is(err, objects.ErrAccessDenied) {
+			t.Errorf("in another bucket of that name: got %v, want ErrAccessDenied", err)
+		}
+	})
+}
+
 func TestFormAndLinkGoThroughTheDoor(t *testing.T) {
 	o, w, h := browsing(t, dbtest.SQLite(t))
 	ann := o.as(o.ann, o.acme)

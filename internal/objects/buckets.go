@@ -77,14 +77,15 @@ func (b *Buckets) taken(ctx context.Context, tx *db.Tx, c Caller, name string) e
 	return ErrBucketExists
 }
 
-// Remove forgets a bucket that its store no longer has.
+// Remove forgets a bucket that its store no longer has, and the grants that name it: who
+// makes one of that name later means another.
 func (b *Buckets) Remove(ctx context.Context, c Caller, name string) error {
 	return b.db.Update(ctx, func(tx *db.Tx) error {
 		gone, err := oneBucket(ctx, tx, name)
 		if err != nil {
 			return err
 		}
-		if err := deleteBucket(ctx, tx, name); err != nil {
+		if err := deleteBucket(ctx, tx, gone); err != nil {
 			return err
 		}
 		tx.AfterCommit(b.held.Forget)

@@ -50,8 +50,12 @@ func updateBucket(ctx context.Context, tx *db.Tx, b Bucket) error {
 	return err
 }
 
-func deleteBucket(ctx context.Context, tx *db.Tx, name string) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM objects_buckets WHERE name = $1`, name)
+func deleteBucket(ctx context.Context, tx *db.Tx, b Bucket) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM objects_buckets WHERE name = $1`, b.Name)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM bucket_permissions WHERE account_id = $1 AND bucket = $2`, b.Account, b.Name)
 	return err
 }
 

@@ -70,7 +70,7 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 
 var (
 	// spoken is a command with its flags, as pages name it in running text.
-	spoken = regexp.MustCompile("`signet ((?:[a-z][a-z-]* ?)+)([^`]*)`")
+	spoken = regexp.MustCompile("`signet ((?:[a-z][a-z0-9-]* ?)+)([^`]*)`")
 	flags  = regexp.MustCompile(`--[a-z-]+`)
 )
 
