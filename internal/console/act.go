@@ -49,6 +49,8 @@ type fact struct{ Name, Text string }
 type outcome struct {
 	to     string // address of the page that follows
 	secret string // to be shown once, instead
+	named  []fact // the same, of several parts
+	link   string // the same, that can be opened here
 	done   string // what became of it, where that is not the action's own text
 }
 
@@ -119,12 +121,12 @@ func (q *request) act(a action) error {
 		}
 		return q.ask(a, err)
 	}
-	if done.secret != "" {
+	if done.secret != "" || done.named != nil || done.link != "" {
 		f, err := a.form(q)
 		if err != nil {
 			return err
 		}
-		return q.render("made", made{q.t("console." + a.name + ".title"), f.Object, q.t("console." + a.name + ".once"), done.secret, done.to}, "", nil)
+		return q.render("made", made{q.t("console." + a.name + ".title"), f.Object, q.t("console." + a.name + ".once"), done.secret, done.named, done.link, done.to}, "", nil)
 	}
 	separator := "?"
 	if strings.Contains(done.to, "?") {
@@ -134,4 +136,8 @@ func (q *request) act(a action) error {
 }
 
 // made is a secret that is shown once.
-type made struct{ Title, Object, Text, Secret, Back string }
+type made struct {
+	Title, Object, Text, Secret string
+	Named                       []fact
+	Link, Back                  string
+}

@@ -14,7 +14,7 @@ type auditPage struct {
 }
 
 // areas are the parts of actions before the dot.
-var areas = []string{"account", "api", "authority", "authroute", "identity", "oauth_client", "oauth_code", "oauth_consent", "oauth_tenant", "role", "service_key", "session", "token", "user"}
+var areas = []string{"account", "api", "authority", "authroute", "identity", "oauth_client", "oauth_code", "oauth_consent", "oauth_tenant", "objects", "role", "service_key", "session", "token", "user"}
 
 func (c *Console) audit(q *request) error {
 	f := audit.Filter{

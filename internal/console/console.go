@@ -47,6 +47,7 @@ type Services struct {
 	Bypass     *authroute.Bypass
 	Senders    Senders
 	Apps       Apps
+	Files      Files
 }
 
 // Person is who looks at a page.
@@ -67,6 +68,7 @@ type Login interface {
 // Options say what an installation's console is like.
 type Options struct {
 	Person      func(r *http.Request) Person
+	Origin      string              // public, such as https://auth.example.org
 	Permissions []ticket.Permission // the catalogue
 	MailServer  bool                // mails to users go to a server
 	Now         func() time.Time
@@ -124,6 +126,11 @@ func (c *Console) views() map[string]view {
 		"/console/verifications":       {readMail, c.verifications},
 		"/console/domains":             {adminMail, c.domains},
 		"/console/bypass":              {adminMail, c.bypass},
+		"/console/keys":                {"", c.accessKeys},
+		"/console/buckets":             {"", c.buckets},
+		"/console/buckets/{bucket}":    {"", c.bucket},
+		"/console/denials":             {readObjects, c.denials},
+		"/console/denials/{request}":   {readObjects, c.denial},
 	}
 }
 
@@ -136,6 +143,8 @@ const (
 	runKeys       = "oauth:keys"
 	readMail      = "authroute:read"
 	adminMail     = "authroute:admin"
+	readObjects   = "objects:read"
+	writeObjects  = "objects:write"
 )
 
 // allActions are the pages that change something, by path.
@@ -143,6 +152,7 @@ func (c *Console) allActions() map[string]action {
 	all := map[string]action{}
 	for _, group := range []map[string]action{
 		c.userActions(), c.memberActions(), c.roleActions(), c.tokenActions(), c.clientActions(), c.appActions(), c.mailActions(),
+		c.accessKeyActions(), c.bucketActions(), c.objectActions(),
 	} {
 		maps.Copy(all, group)
 	}

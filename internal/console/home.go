@@ -16,6 +16,7 @@ type homePage struct {
 	People   *account.Overview
 	Mail     *mailState
 	Modes    []modeCount // of domains; nil where the reader may not see them
+	Files    *filesState
 	Refusals []audit.Entry
 	Todo     []todo
 	Log      bool // the reader may see the audit log
@@ -49,7 +50,7 @@ func (c *Console) home(q *request) error {
 		permission string
 		fill       func(q *request, p *homePage) error
 	}{
-		{readUsers, c.homePeople}, {readMail, c.homeMail}, {adminMail, c.homeDomains}, {readAudit, c.homeAudit},
+		{readUsers, c.homePeople}, {readMail, c.homeMail}, {adminMail, c.homeDomains}, {readObjects, c.homeFiles}, {readAudit, c.homeAudit},
 	} {
 		if !q.who.May(part.permission) {
 			continue

@@ -71,6 +71,11 @@ func (q *request) show(name string, p any, next string) error {
 
 // render is show with what was refused.
 func (q *request) render(name string, p any, next string, refused error) error {
+	return q.renderTo(name, p, next, refused, "")
+}
+
+// renderTo is render of a page with a form that goes to another origin.
+func (q *request) renderTo(name string, p any, next string, refused error, origin string) error {
 	s := shown{P: p, Query: q.URL.Query(), May: q.who.May, Next: q.withCursor(next), Sort: q.column}
 	if q.param("cursor") != "" {
 		s.First = q.URL.Path + "?" + q.without("cursor").Encode()
@@ -81,7 +86,7 @@ func (q *request) render(name string, p any, next string, refused error) error {
 	if b, on := q.c.Senders.Bypassed(); on && (q.who.May(manageClients) || q.who.May(runKeys)) {
 		s.Bare = &b
 	}
-	v := page.View{Data: s, Person: q.c.o.Person(q.Request).Name, Nav: q.nav(), Script: []string{"console.js"}, Notice: q.notice()}
+	v := page.View{Data: s, Person: q.c.o.Person(q.Request).Name, Nav: q.nav(), Script: []string{"console.js"}, Notice: q.notice(), FormOrigin: origin}
 	status := http.StatusOK
 	if refused != nil {
 		status, v.Error = web.ProblemOf(q.Context(), refused).Status, q.say(refused)
@@ -93,7 +98,7 @@ func (q *request) render(name string, p any, next string, refused error) error {
 // notice tells what the form before this page did.
 func (q *request) notice() string {
 	done := q.param("done")
-	if done == userInvited {
+	if done == userInvited || done == objectUploaded {
 		return q.t("console." + done + ".done")
 	}
 	for _, a := range q.c.actions {
@@ -128,6 +133,15 @@ var problems = map[string]string{
 	"client-consent":     "console.problem.clientConsent",
 	"redirect-uri":       "console.problem.redirectURI",
 	"node-only":          "console.problem.nodeOnly",
+
+	"no-own-key":              "console.problem.noOwnKey",
+	"key-ended":               "console.problem.keyEnded",
+	"grant-whom":              "console.problem.grantWhom",
+	"AccessDenied":            "console.problem.accessDenied",
+	"BucketAlreadyExists":     "console.problem.bucketTaken",
+	"BucketAlreadyOwnedByYou": "console.problem.bucketOwned",
+	"BucketNotEmpty":          "console.problem.bucketNotEmpty",
+	"InvalidBucketName":       "console.problem.bucketName",
 }
 
 // without returns the address's parameters but some.
@@ -181,11 +195,12 @@ func (q *request) nav() []page.Item {
 			{adminMail, "/console/domains", "console.domains.title"},
 			{adminMail, "/console/bypass", "console.bypass.title"},
 		}},
+		{"console.nav.files", q.filesNav()},
 		{"console.nav.record", [][3]string{{readAudit, "/console/audit", "console.audit.title"}}},
 	} {
 		var items []page.Item
 		for _, i := range group.items {
-			if q.who.May(i[0]) {
+			if i[0] == "" || q.who.May(i[0]) {
 				items = append(items, page.Item{Href: i[1], Text: q.t(i[2])})
 			}
 		}

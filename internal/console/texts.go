@@ -56,8 +56,14 @@ func Texts() (ids []string) {
 	for _, name := range translated {
 		ids = append(ids, "console.permission."+strings.ReplaceAll(name, ":", "."))
 	}
-	return append(ids, "console."+userInvited+".done", "console.clientNew.done", "console.outcome.done", "console.outcome.refused", "console.outcome.failed", "console.mailKeys.primary", "console.mailKeys.subkey")
+	for _, r := range objectRoles {
+		ids = append(ids, "console.role."+string(r))
+	}
+	for _, word := range denialWords {
+		ids = append(ids, "console.denial."+word)
+	}
+	return append(ids, "console."+userInvited+".done", "console."+objectUploaded+".done", "console.clientNew.done", "console.outcome.done", "console.outcome.refused", "console.outcome.failed", "console.mailKeys.primary", "console.mailKeys.subkey")
 }
 
 // secretive are the actions that end in a secret to be shown once.
-var secretive = []string{"userLink", "keyNew", "clientNew", "clientRotate"}
+var secretive = []string{"userLink", "keyNew", "clientNew", "clientRotate", "accessKeyNew", "accessKeyRotate", "objectLink"}

@@ -41,6 +41,9 @@ func NewBrowser(s Store, b *Buckets, a *Access, k *Keys, origin, region string, 
 	return &Browser{store: s, buckets: b, access: a, keys: k, origin: origin, region: region, now: now}
 }
 
+// Origin is that of the S3 listener.
+func (w *Browser) Origin() string { return w.origin }
+
 // person is the caller that the keys of a signed-in person are.
 func person(ctx context.Context) (Caller, error) {
 	t := ticket.From(ctx)
@@ -58,6 +61,17 @@ func (w *Browser) may(ctx context.Context, name, key, action string, needs Role,
 	c, err := person(ctx)
 	if err != nil {
 		return Bucket{}, err
+	}
+	if !goodBucketName(name) {
+		return Bucket{}, ErrNoSuchBucket
+	}
+	for _, k := range append([]string{key}, values["s3:prefix"]...) {
+		if k == "" {
+			continue
+		}
+		if err := checkKey(k); err != nil {
+			return Bucket{}, err
+		}
 	}
 	b, err := w.buckets.Get(ctx, name)
 	if err != nil {
@@ -97,6 +111,14 @@ func (w *Browser) Look(ctx context.Context, bucket, prefix, after string) (b Buc
 	}
 	page, err = w.store.List(ctx, List{Bucket: bucket, Prefix: prefix, Delimiter: "/", After: after, Max: 100})
 	return b, page, err
+}
+
+// Versioning returns what the bucket does with versions.
+func (w *Browser) Versioning(ctx context.Context, bucket string) (Versioning, error) {
+	if _, err := w.may(ctx, bucket, "", "s3:GetBucketVersioning", Read, nil); err != nil {
+		return "", err
+	}
+	return w.store.Versioning(ctx, bucket)
 }
 
 // Remove deletes an object; of a bucket with versions, it hides it.

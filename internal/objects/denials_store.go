@@ -61,6 +61,11 @@ func listDenials(ctx context.Context, tx *db.Tx, f DenialFilter) (list []Denial,
 // newest is the order of denials.
 var newest = db.Order{Column: "at", Down: true}
 
+func countDenials(ctx context.Context, tx *db.Tx, account string, since time.Time) (n int, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM objects_denials WHERE ($1 = '' OR account_id = $1) AND at >= $2`, account, db.Now(since)).Scan(&n)
+	return n, err
+}
+
 func deleteDenials(ctx context.Context, tx *db.Tx, before time.Time, most int) (int64, error) {
 	res, err := tx.ExecContext(ctx, `
 		DELETE FROM objects_denials WHERE id IN (SELECT id FROM objects_denials WHERE at < $1 ORDER BY at LIMIT $2)`, before, most)

@@ -170,6 +170,20 @@ func (s *Denials) List(ctx context.Context, f DenialFilter) (p DenialPage, err e
 	return p, err
 }
 
+// Count returns how many denials of the caller's account were kept since a time; at the
+// command line, of all. It needs objects:read.
+func (s *Denials) Count(ctx context.Context, since time.Time) (n int, err error) {
+	account, err := reach(ctx, readObjects)
+	if err != nil {
+		return 0, err
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		n, err = countDenials(ctx, tx, account, since)
+		return err
+	})
+	return n, err
+}
+
 // reach is the account that the caller may look into with a permission; empty at the
 // command line: all.
 func reach(ctx context.Context, permission string) (account string, err error) {

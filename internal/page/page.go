@@ -117,6 +117,8 @@ type View struct {
 	Error  string   // something that did not
 	Script []string // names of assets
 
+	FormOrigin string // another origin that a form of the page is sent to; may be empty
+
 	// Set by Show.
 	Lang, Path string
 	Languages  []Language
@@ -151,7 +153,7 @@ func (p *Pages) Show(w http.ResponseWriter, r *http.Request, status int, name st
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Content-Language", v.Lang)
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", policyFor(v.FormOrigin))
 	// Without any referrer, browsers send "Origin: null" with forms.
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -160,6 +162,14 @@ func (p *Pages) Show(w http.ResponseWriter, r *http.Request, status int, name st
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the client may be gone
 	return nil
+}
+
+// policyFor is the policy of a page whose forms may be sent to another origin too.
+func policyFor(origin string) string {
+	if origin == "" {
+		return policy
+	}
+	return strings.Replace(policy, "form-action 'self'", "form-action 'self' "+origin, 1)
 }
 
 // Has reports whether there is such a page.

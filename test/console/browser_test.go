@@ -21,6 +21,11 @@ func (d *dev) fill(t *testing.T, a *agent) (user string) {
 	a.Post("/console/service-keys/new", "name", "relay", "days", "90", "permission", "users:read", "permission", "auth:oauth", "provider", "*")
 	a.newApp("shop", "name", "Shop", "grant", "authorization_code", "grant", "refresh_token", "scopes", "openid email orders.read",
 		"redirects", "https://shop.example.org/callback\nhttp://127.0.0.1/callback", "audiences", "https://api.example.org", "dpop", "required")
+	a.upload("hello.txt", "hello")
+	a.upload("photos/2026/a holiday.jpg", strings.Repeat("x", 12345))
+	a.upload(strings.Repeat("a-very-long-name-of-a-file-", 12)+".tar.gz", "x")
+	a.newKey("name", "backup of the office", "grants", "demo:read\nlogs-*/2026/with/a/long/prefix/*:write")
+	a.does("/console/buckets/demo/grants/new", "whom", "alice@signet.test", "role", "write", "prefix", "photos/")
 	key := signettest.Key{Private: d.Key, ID: d.Ready.Authroute.KeyID, Address: d.Ready.Authroute.Sender}
 	asker := signettest.NewAsker(t, d.Ready.Policy)
 	for _, proof := range []string{key.Proof(t), key.Proof(t), "", signettest.NewKey(t, key.Address).Proof(t)} {
@@ -44,7 +49,9 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			d := k.start(t)
-			user := d.fill(t, d.admin(t))
+			a := d.admin(t)
+			user := d.fill(t, a)
+			refused := d.deny(t, a)
 			b := browser.New(t)
 			look := func(name string) {
 				if k.looks {
@@ -53,6 +60,9 @@ func TestTheConsoleInABrowser(t *testing.T) {
 			}
 			d.signIn(b, "/console")
 			d.readPages(b, user, look)
+			b.Go(d.Origin + "/console/denials/" + refused)
+			b.Sees("a proxy between")
+			look("denial")
 			d.disable(b, user)
 			d.bypass(b)
 			look("bypass-on")
@@ -97,6 +107,17 @@ func (d *dev) readPages(b *browser.Tab, user string, look func(name string)) {
 		{"verifications", "/verifications", "Mails a day"},
 		{"domains", "/domains", "signet.test"},
 		{"domain-mode", "/domains/mode?domain=" + url.QueryEscape("signet.test"), "What would have become of the mails"},
+		{"keys", "/keys", "backup of the office"},
+		{"access-key-new", "/keys/new", "Both parts are shown once."},
+		{"access-key-revoke", "/keys/" + d.Ready.S3.AccessKeyID + "/revoke", d.Ready.S3.AccessKeyID},
+		{"buckets", "/buckets", "demo"},
+		{"buckets-none", "/buckets?q=nobody", "There is no such bucket."},
+		{"bucket", "/buckets/demo", "hello.txt"},
+		{"bucket-folder", "/buckets/demo?prefix=photos%2F2026%2F", "a holiday.jpg"},
+		{"object-link", "/buckets/demo/link?key=hello.txt", "Whoever has the link"},
+		{"object-delete", "/buckets/demo/delete-object?key=hello.txt", "It cannot be brought back"},
+		{"grant-new", "/buckets/demo/grants/new", "With whom"},
+		{"denials", "/denials", "SignatureDoesNotMatch"},
 		{"bypass", "/bypass", "Off: mail is judged"},
 		{"bypass-start", "/bypass/start", "Forged mail is delivered"},
 	} {

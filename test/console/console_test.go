@@ -20,12 +20,14 @@ import (
 var sections = []string{
 	"/console", "/console/users", "/console/roles", "/console/sessions", "/console/tokens", "/console/audit",
 	"/console/mail-keys", "/console/verifications", "/console/domains", "/console/bypass", "/console/clients", "/console/senders",
+	"/console/keys", "/console/buckets", "/console/buckets/demo", "/console/denials",
 }
 
 // lists are the same with filters.
 var filtered = []string{
 	"/console/users?q=de&state=enabled", "/console/users?q=nobody", "/console/audit?area=user&outcome=done&since=2026-01-01&until=2099-01-01",
 	"/console/audit?actor=nobody", "/console/mail-keys?q=dev&revoked=1", "/console/mail-keys?q=nobody",
+	"/console/keys?q=dev&ended=1", "/console/keys?q=nobody", "/console/buckets?q=nobody", "/console/buckets/demo?prefix=a%2F", "/console/denials?key=AKIANOBODY",
 	"/console/verifications?domain=signet.test&result=fail&since=2026-01-01", "/console/verifications?q=nobody@example.org",
 }
 
@@ -41,6 +43,10 @@ func TestEveryPageIsThereInThreeLanguages(t *testing.T) {
 	for _, verb := range []string{"", "/edit", "/rotate", "/delete"} {
 		pages = append(pages, app+verb)
 	}
+	a.upload("hello.txt", "hello")
+	pages = append(pages, "/console/keys/new", "/console/keys/"+d.Ready.S3.AccessKeyID+"/rotate", "/console/keys/"+d.Ready.S3.AccessKeyID+"/revoke",
+		"/console/buckets/_new", "/console/buckets/demo/grants/new", "/console/buckets/demo/link?key=hello.txt", "/console/buckets/demo/delete-object?key=hello.txt",
+		"/console/buckets/demo/delete", "/console/denials/"+d.deny(t, a))
 	pages = append(pages, "/console/clients/new", "/console/clients/policy",
 		"/console/users/new", "/console/roles/new", "/console/roles/edit?role=administrator", "/console/roles/mfa", "/console/service-keys/new",
 		"/console/mail-keys/"+d.Ready.Authroute.KeyID+"/revoke", "/console/domains/mode", "/console/domains/mode?domain=signet.test",
@@ -109,6 +115,10 @@ func TestPagesShowWhatTheRoleMay(t *testing.T) {
 		{"/console/clients/policy", yes, no, no, no},
 		{"/console/senders", yes, no, no, no},
 		{"/console/audit", yes, no, yes, no},
+		{"/console/keys", yes, yes, yes, yes},
+		{"/console/buckets", yes, yes, yes, yes},
+		{"/console/buckets/demo", yes, no, no, no},
+		{"/console/denials", yes, no, no, no},
 		{"/console/mail-keys", yes, no, no, no},
 		{"/console/verifications", yes, no, no, no},
 		{"/console/domains", yes, no, no, no},
@@ -336,6 +346,7 @@ func TestWhatCouldLockSomebodyOutAsksForAFreshSignIn(t *testing.T) {
 	for _, path := range []string{
 		"/console/users/" + id + "/disable", "/console/users/" + id + "/setup-link", "/console/users/" + id + "/reset-factors", "/console/users/" + id + "/roles/give",
 		"/console/users/new", "/console/roles/new", "/console/service-keys/new", "/console/bypass/start", "/console/domains/mode?domain=signet.test",
+		"/console/keys/new", "/console/keys/" + d.Ready.S3.AccessKeyID + "/revoke", "/console/buckets/demo/grants/new",
 	} {
 		for _, res := range []signettest.Answer{old.Do(http.MethodGet, path, nil), old.Post(path)} {
 			if want := "/login/confirm?next=" + url.QueryEscape(path); res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {

@@ -64,4 +64,6 @@ func (d *dev) runsAt(t *testing.T, n *signettest.Installation, accounts, pages *
 	if res := admin.Post("/account/security/password", "password", r.User.Password); res.Status != http.StatusSeeOther {
 		t.Fatalf("set the password: got %d\n%.2000s", res.Status, res.Body)
 	}
+	r.S3.AccessKeyID, _ = admin.newKey("name", "dev")
+	admin.does("/console/buckets/_new", "name", "demo")
 }

@@ -37,7 +37,7 @@ func TestAListIsSortedByTheHeadOfAColumn(t *testing.T) {
 	}
 	before(a.page("/console/users?sort=-created"), "Zoe", "Alice")
 	for _, path := range []string{
-		"/console/sessions?sort=seen", "/console/tokens?sort=created", "/console/audit?sort=time", "/console/verifications?sort=time", "/console/mail-keys?sort=-created",
+		"/console/sessions?sort=seen", "/console/tokens?sort=created", "/console/audit?sort=time", "/console/verifications?sort=time", "/console/mail-keys?sort=-created", "/console/keys?sort=-used",
 	} {
 		if page := a.page(path); strings.Count(page, "aria-sort=") != 1 && !strings.Contains(page, `class="empty"`) {
 			t.Errorf("%s: %d columns say that the list is sorted by them, want 1", path, strings.Count(page, "aria-sort="))

@@ -143,7 +143,7 @@ func (n *Installation) StartSplit() (accounts, pages *Instance) {
 	accounts, pages = n.instance(accountsBase), n.instance(pagesBase)
 	accounts.args = append(accounts.args, "--roles", "account,token,policy")
 	accounts.env = append(accounts.env, "SIGNET_SERVER_ORIGIN="+pages.Origin)
-	pages.args = append(pages.args, "--roles", "login,token,console")
+	pages.args = append(pages.args, "--roles", "login,token,console,objects")
 	pages.env = append(pages.env,
 		"SIGNET_LOGIN_ACCOUNT_URL=http://"+loopback(accountsBase+internalPort), "SIGNET_LOGIN_ACCOUNT_KEY="+out.Key)
 	accounts.start()

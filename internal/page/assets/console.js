@@ -8,3 +8,19 @@ document.addEventListener("keydown", (event) => {
   field.focus();
   field.select();
 });
+
+// What is shown once gets a button that copies it, where the browser lets pages do that.
+if (navigator.clipboard) {
+  for (const secret of document.querySelectorAll("[data-copy] .secret")) {
+    const { copy, copied } = secret.closest("[data-copy]").dataset;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = copy;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(secret.textContent);
+      button.textContent = copied;
+    });
+    secret.after(button);
+  }
+}
