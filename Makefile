@@ -30,6 +30,7 @@ test: deps build ## everything: PostgreSQL, SQLite, Redis, real Postfix, faults 
 
 test-faults: deps build ## the fault programme in its long form
 	@SIGNET_FAULTS=long go test -count=1 -timeout 60m -v ./test/faults/...
+	@SIGNET_FAULTS=long go test -count=1 -timeout 10m -v -run Large ./test/objects
 
 test-live: ## GitHub and Google themselves, where SIGNET_LIVE_* has credentials; says what is missing
 	@go test -count=1 -timeout 5m -v -tags live -run '^TestLive' ./test/login
