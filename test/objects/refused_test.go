@@ -1,6 +1,7 @@
 package objects_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -94,5 +95,18 @@ func TestClientsWhoseClocksAreWrongAreTold(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// s3cmd signs links as S3 did before 2014.
+func TestLinksWithTheOldSignatureAreRefusedAndSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	at := endpoint{url: objectstest.OnDisk(t, dbtest.SQLite(t), nil).URL}
+	link, err := startS3cmd(t)(t, at, key{objectstest.OwnerKey, objectstest.OwnerSecret}).presign(http.MethodGet, "any-bucket", "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := plainly(t, http.MethodGet, link); !strings.HasPrefix(res, "400 ") || !strings.Contains(res, "signature_version=s3v4") {
+		t.Errorf("%s: got %s, want 400 that names signature_version=s3v4", link, res)
 	}
 }
