@@ -68,7 +68,7 @@ func (a *App) newLogin(oauth *token.OAuth) (*login.Login, *login.Providers, erro
 		return nil, nil, err
 	}
 	l, err := login.New(accounts, apps{a}, authority{a, oauth}, outside, site, a.Bus, login.Options{
-		Origin: a.Config.Server.Origin, SignUp: a.Config.Account.SignUp == "open", Changed: account.SessionsTopic, Now: time.Now,
+		Origin: a.Config.Server.Origin, SignUp: a.Config.Account.SignUp == "open", Changed: account.SessionsTopic, Now: time.Now, Keys: a.ownKeys(),
 	})
 	a.Site = site
 	return l, outside, err

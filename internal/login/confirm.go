@@ -33,7 +33,7 @@ func here(r *http.Request) string {
 	if r.Method == http.MethodGet {
 		return r.URL.RequestURI()
 	}
-	if strings.HasPrefix(r.URL.Path, "/console") { // its forms are sent to the pages that show them
+	if strings.HasPrefix(r.URL.Path, "/console") || strings.HasPrefix(r.URL.Path, "/account/keys/") { // its forms are sent to the pages that show them
 		return r.URL.RequestURI()
 	}
 	if strings.HasPrefix(r.URL.Path, "/device") {

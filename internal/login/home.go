@@ -104,8 +104,11 @@ func (l *Login) nav(r *http.Request, s authapi.Session) []page.Item {
 		{Href: "/account/sessions", Text: t.T("nav.sessions")},
 		{Href: "/account/apps", Text: t.T("nav.apps")},
 		{Href: "/account/tokens", Text: t.T("nav.tokens")},
-		{Href: "/account/activity", Text: t.T("nav.activity")},
 	}
+	if l.o.Keys != nil {
+		all = append(all, page.Item{Href: "/account/keys", Text: t.T("nav.keys")})
+	}
+	all = append(all, page.Item{Href: "/account/activity", Text: t.T("nav.activity")})
 	path := r.URL.Path
 	if what, ok := removals[r.PathValue("kind")]; ok {
 		path = what.back

@@ -51,9 +51,10 @@ type Bus interface {
 
 // Options say what an installation's login is like.
 type Options struct {
-	Origin  string // public, such as https://auth.example.org
-	SignUp  bool   // the sign-up page is shown
-	Changed string // topic of ended sessions
+	Origin  string     // public, such as https://auth.example.org
+	SignUp  bool       // the sign-up page is shown
+	Changed string     // topic of ended sessions
+	Keys    AccessKeys // nil where there is no S3 API
 	Now     func() time.Time
 }
 
@@ -99,6 +100,9 @@ func (l *Login) Routes(mux *http.ServeMux) {
 		mux.Handle(pattern, l.page(f))
 	}
 	for pattern, f := range l.homeRoutes() {
+		mux.Handle(pattern, l.page(l.signedIn(f)))
+	}
+	for pattern, f := range l.keyRoutes() {
 		mux.Handle(pattern, l.page(l.signedIn(f)))
 	}
 	// Forms of other sites, which are only read.

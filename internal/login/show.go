@@ -143,4 +143,5 @@ var problemTexts = map[string]string{
 	"token_validation_failed": "problem.tokenValidationFailed",
 	"profile_fetch_failed":    "problem.profileFetchFailed",
 	"email_fetch_failed":      "problem.emailFetchFailed",
+	"key-ended":               "problem.keyEnded",
 }

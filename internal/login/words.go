@@ -35,6 +35,9 @@ var activityTexts = map[string]string{
 	"oauth_device.settle":    "activity.deviceSettled",
 	"token.create":           "activity.tokenCreated",
 	"token.revoke":           "activity.tokenRevoked",
+	"objects.create_key":     "activity.accessKeyCreated",
+	"objects.rotate_key":     "activity.accessKeyRotated",
+	"objects.revoke_key":     "activity.accessKeyRevoked",
 	"authroute.key_create":   "activity.mailKeyCreated",
 	"authroute.key_revoke":   "activity.mailKeyRevoked",
 }

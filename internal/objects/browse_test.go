@@ -87,6 +87,39 @@ func TestGrantsGoWithTheirBucket(t *testing.T) {
 	})
 }
 
+func TestPersonLooksForWhatNothingIsCalled(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o, w, _ := browsing(t, d)
+		ann := o.as(o.ann, o.acme)
+		if _, err := w.Make(ann, "papers"); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := w.Versioning(ann, "papers"); err != nil || v != objects.Unversioned {
+			t.Errorf("versioning: got %q, %v", v, err)
+		}
+		if _, err := w.Versioning(o.as(o.bob, o.acme), "papers"); !errors.Is(err, objects.ErrAccessDenied) {
+			t.Errorf("versioning for another: got %v, want ErrAccessDenied", err)
+		}
+		for _, c := range []struct {
+			bucket, prefix string
+			want           error
+		}{
+			{"pa\x00pers", "", objects.ErrNoSuchBucket},
+			{"nothing", "", objects.ErrNoSuchBucket},
+			{"papers", "a\x00b", objects.ErrArgument},
+			{"papers", "\xff", objects.ErrArgument},
+			{"papers", strings.Repeat("x", 1025), objects.ErrKeyTooLong},
+		} {
+			if _, _, err := w.Look(ann, c.bucket, c.prefix, ""); !errors.Is(err, c.want) {
+				t.Errorf("%q below %.20q: got %v, want %v", c.bucket, c.prefix, err, c.want)
+			}
+		}
+		if err := w.Remove(ann, "papers", "a\x00b"); !errors.Is(err, objects.ErrArgument) {
+			t.Errorf("remove: got %v, want ErrArgument", err)
+		}
+	})
+}
+
 func TestFormAndLinkGoThroughTheDoor(t *testing.T) {
 	o, w, h := browsing(t, dbtest.SQLite(t))
 	ann := o.as(o.ann, o.acme)

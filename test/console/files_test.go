@@ -302,6 +302,9 @@ func TestARefusedRequestIsExplained(t *testing.T) {
 			t.Errorf("the list of %q has it: %t, want %t", filter, got, want)
 		}
 	}
+	if text := a.page("/console"); !strings.Contains(text, `<div class="figure">1</div><span class="soft">in the last 24 hours</span>`) {
+		t.Error("the overview does not count it")
+	}
 	if got := a.status("/console/denials/nothing"); got != http.StatusNotFound {
 		t.Errorf("one that was not: got %d, want 404", got)
 	}

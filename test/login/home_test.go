@@ -72,6 +72,49 @@ func tokens(t *testing.T, w *world) {
 	}
 }
 
+// accessKeys are keys of the S3 API, from the form to their end.
+func accessKeys(t *testing.T, w *world) {
+	b, p := w.tab(t), w.person(t)
+	w.home(b, p)
+	b.Go(w.origin + "/account/keys")
+	b.Sees("You have no access keys.")
+	w.look(b, "keys")
+	b.Press("New access key")
+	b.Sees("Both parts are shown once.")
+	w.look(b, "key-new")
+	b.Fill("What it is for", "backup")
+	b.Choose("Good for", "30 days")
+	b.Press("Make the key")
+	b.Sees("The secret one is shown only now.")
+	w.look(b, "keys-made")
+	first := browser.Value[string](b, `document.querySelectorAll(".secret")[0].innerText.trim()`)
+	secret := browser.Value[string](b, `document.querySelectorAll(".secret")[1].innerText.trim()`)
+	w.Secrets.Add(secret)
+	b.Go(w.origin + "/account/keys")
+	if text := b.Text(); containsLine(text, secret) || !containsLine(text, first) {
+		t.Error("the secret is shown again, or the key is not")
+	}
+	b.Press("Rotate")
+	b.Sees("A new key takes over.")
+	w.look(b, "key-rotate")
+	b.Press("Rotate")
+	b.Sees("The secret one is shown only now.")
+	next := browser.Value[string](b, `document.querySelectorAll(".secret")[0].innerText.trim()`)
+	w.Secrets.Add(browser.Value[string](b, `document.querySelectorAll(".secret")[1].innerText.trim()`))
+	if next == first {
+		t.Error("the successor is the same key")
+	}
+	b.Go(w.origin + "/account/keys/" + next + "/revoke")
+	b.Sees("Revoke the access key?")
+	b.Press("Revoke")
+	b.Sees("Removed.")
+	if text := b.Text(); containsLine(text, next) || !containsLine(text, first) {
+		t.Error("the revoked key is listed, or its predecessor is not, which works on")
+	}
+	b.Go(w.origin + "/account/activity")
+	b.Sees("An access key was revoked")
+}
+
 // profile is a name, a language, a further address, and the activity that came of it.
 func profile(t *testing.T, w *world) {
 	b, p, next := w.tab(t), w.person(t), w.stranger()

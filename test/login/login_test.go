@@ -37,6 +37,7 @@ var flows = []struct {
 	{"removing an app", removeApp},
 	{"sessions", sessions},
 	{"API tokens", tokens},
+	{"access keys", accessKeys},
 	{"profile", profile},
 	{"languages", languages},
 	{"without script", withoutScript},
