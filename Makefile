@@ -36,7 +36,7 @@ test-live: ## GitHub and Google themselves, where SIGNET_LIVE_* has credentials;
 	@go test -count=1 -timeout 5m -v -tags live -run '^TestLive' ./test/login
 
 bench: deps build ## the figures of docs/benchmarks.md, as ratios of one run
-	@go test -run '^$$' -bench . -benchtime 2s ./authproof ./internal/policyproto ./internal/authroute
+	@go test -run '^$$' -bench . -benchtime 2s ./authproof ./internal/policyproto ./internal/authroute ./internal/sigv4
 	@go test -count=1 -timeout 30m -v -tags bench -run Bench ./test/bench
 
 lint: ## golangci-lint, govulncheck where an advisory database is at hand

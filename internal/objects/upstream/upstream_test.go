@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -99,21 +101,50 @@ func TestServiceNeverGetsTheEndOfAForgedBody(t *testing.T) {
 	rec := &recording{}
 	h := objectstest.OnUpstream(t, nil, rec.watch)
 	h.Send("PUT", "/files", "").Wants(t, "create", 200, "")
-	own := sigv4.NewCredential(objectstest.OwnerKey, objectstest.OwnerSecret, "", nil)
 	body := strings.Repeat("x", 100_000)
+	chunked := func(extension, trailer string) string {
+		return fmt.Sprintf("%x%s\r\n%s\r\n0%s\r\n%s\r\n", len(body), extension, body, extension, trailer)
+	}
 	sum := sha256.Sum256([]byte(body + "another end"))
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, h.URL+"/files/k", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		payload, sent string
+		headers       []string
+		status        int
+		code          string
+	}{
+		"hash": {hex.EncodeToString(sum[:]), body, nil, 400, "XAmzContentSHA256Mismatch"},
+		"chunk": {
+			"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", chunked(";chunk-signature="+strings.Repeat("0", 64), ""),
+			nil, 403, "SignatureDoesNotMatch",
+		},
+		"trailer": {
+			"STREAMING-UNSIGNED-PAYLOAD-TRAILER", chunked("", "x-amz-checksum-crc32:AAAAAA==\r\n"),
+			[]string{"X-Amz-Trailer", "x-amz-checksum-crc32"}, 400, "BadDigest",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, h.URL+"/files/"+name, strings.NewReader(c.sent))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.sent != body {
+				r.Header.Set("Content-Encoding", "aws-chunked")
+				r.Header.Set("X-Amz-Decoded-Content-Length", strconv.Itoa(len(body)))
+			}
+			for i := 0; i < len(c.headers); i += 2 {
+				r.Header.Set(c.headers[i], c.headers[i+1])
+			}
+			own := sigv4.NewCredential(objectstest.OwnerKey, objectstest.OwnerSecret, "", nil)
+			sigv4.Sign(r, own, c.payload, sigv4.Options{Now: time.Now(), Region: "us-east-1", Service: "s3"})
+			h.Do(r).Wants(t, "a body that does not hold", c.status, c.code)
+			for _, e := range rec.of("PUT", "/files/"+name) {
+				if e.whole || len(e.body) >= len(body) {
+					t.Errorf("the service got %d of %d bytes, whole: %t", len(e.body), len(body), e.whole)
+				}
+			}
+			h.Send("GET", "/files/"+name, "").Wants(t, "afterwards", 404, "NoSuchKey")
+		})
 	}
-	sigv4.Sign(r, own, hex.EncodeToString(sum[:]), sigv4.Options{Now: time.Now(), Region: "us-east-1", Service: "s3"})
-	h.Do(r).Wants(t, "a body that is not its hash", 400, "XAmzContentSHA256Mismatch")
-	for _, e := range rec.of("PUT", "/files/k") {
-		if e.whole || len(e.body) >= len(body) {
-			t.Errorf("the service got %d of %d bytes, whole: %t", len(e.body), len(body), e.whole)
-		}
-	}
-	h.Send("GET", "/files/k", "").Wants(t, "afterwards", 404, "NoSuchKey")
 }
 
 func TestKeysThatWouldBeCleanedAreRefused(t *testing.T) {
