@@ -177,7 +177,7 @@ func (q *request) writeAttributes(o Object) error {
 	h["Accept-Ranges"] = []string{"bytes"}
 	h["Content-Security-Policy"] = []string{"sandbox"}
 	for name, value := range o.Meta {
-		h[http.CanonicalHeaderKey(metaPrefix+name)] = []string{value}
+		h["x-amz-meta-"+name] = []string{value} // in lower case, as S3: clients take the names as they come
 	}
 	if len(o.Tags) > 0 {
 		h["X-Amz-Tagging-Count"] = []string{strconv.Itoa(len(o.Tags))}

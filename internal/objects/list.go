@@ -110,7 +110,7 @@ func (d *Door) listObjectsV2(q *request) error {
 		return err
 	}
 	start, token := q.query.Get("start-after"), q.query.Get("continuation-token")
-	if l.After = start; q.query.Has("continuation-token") {
+	if l.After = start; token != "" {
 		if l.After, err = readToken(token); err != nil {
 			return err
 		}

@@ -216,7 +216,7 @@ type Store interface {
 	SetVersioning(ctx context.Context, bucket string, v Versioning) error
 
 	Put(ctx context.Context, p Put) (Object, error)
-	Get(ctx context.Context, g Get) (*Content, error)  // the caller closes the body
+	Get(ctx context.Context, g Get) (*Content, error)  // the caller closes the body; with ErrNotModified there is none
 	Head(ctx context.Context, g Get) (*Content, error) // the same without a body
 	Copy(ctx context.Context, c Copy) (Object, error)
 	Delete(ctx context.Context, r Ref, c Conditions) (Deleted, error) // no error where the key is not there

@@ -63,6 +63,9 @@ func TestListsGoOnWhereTheyEnded(t *testing.T) {
 		if all := strings.Join(got, ","); all != "a/,b,c d,e+f,g/" {
 			t.Errorf("got %s", all)
 		}
+		if a := h.Send("GET", "/files?list-type=2&continuation-token=", ""); a.Status != 200 || !strings.Contains(a.Body, "<KeyCount>6</KeyCount>") {
+			t.Errorf("an empty token is the begin: got %d %s", a.Status, a.Body)
+		}
 		if a := h.Send("GET", "/files?encoding-type=url&prefix=c", ""); !strings.Contains(a.Body, "<Key>c%20d</Key>") || !strings.Contains(a.Body, "<EncodingType>url") {
 			t.Errorf("encoded: got %s", a.Body)
 		}
@@ -312,6 +315,24 @@ func TestResponseHeadersNeedASignature(t *testing.T) {
 		}
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/files/k?response-content-type=text%2Fhtml", nil)
 		h.Do(r).Wants(t, "anonymous", 400, "InvalidRequest")
+	})
+}
+
+func TestMetadataAndEntityTagComeBackAsClientsReadThem(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, h *objectstest.House) {
+		h.Send("PUT", "/files/k", "x", "X-Amz-Meta-Colour", "blue", "Content-Encoding", "deflate, gzip").Wants(t, "put", 200, "")
+		got := h.Raw("GET", "/files/k")
+		if !strings.Contains(got, "\r\nx-amz-meta-colour: blue\r\n") {
+			t.Errorf("metadata: got %s", got)
+		}
+		a := h.Send("GET", "/files/k", "")
+		if e := a.Header.Get("Content-Encoding"); e != "deflate, gzip" {
+			t.Errorf("encoding: got %q", e)
+		}
+		same := h.Send("GET", "/files/k", "", "If-None-Match", a.Header.Get("Etag"))
+		if same.Status != 304 || same.Header.Get("Etag") != a.Header.Get("Etag") || same.Body != "" {
+			t.Errorf("not modified: got %d %v", same.Status, same.Header)
+		}
 	})
 }
 

@@ -202,5 +202,5 @@ func ContentEncoding(h http.Header) string {
 			}
 		}
 	}
-	return strings.Join(kept, ",")
+	return strings.Join(kept, ", ")
 }

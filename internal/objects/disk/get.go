@@ -14,7 +14,7 @@ import (
 func (s *Store) Get(ctx context.Context, g objects.Get) (*objects.Content, error) {
 	c, where, err := s.look(ctx, g)
 	if err != nil || c.DeleteMarker {
-		return c, err
+		return c, err // with ErrNotModified, what there is
 	}
 	c.Body, err = s.open(where)
 	return c, err
@@ -47,10 +47,7 @@ func (s *Store) look(ctx context.Context, g objects.Get) (c *objects.Content, wh
 		c, where, err = s.show(ctx, tx, g, v, versioning)
 		return err
 	})
-	if err != nil {
-		return nil, source{}, err
-	}
-	return c, where, nil
+	return c, where, err
 }
 
 // glance reads a slot, with the bytes of the object.
@@ -73,7 +70,7 @@ func (s *Store) show(ctx context.Context, tx *db.Tx, g objects.Get, v *row, vers
 		return c, source{}, err
 	}
 	if err := g.Conditions.Check(o); err != nil {
-		return nil, source{}, err
+		return c, source{}, err
 	}
 	if err := cut(ctx, tx, g, v, c); err != nil {
 		return nil, source{}, err

@@ -5,6 +5,7 @@ package objectstest
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -186,6 +187,31 @@ func (h *House) Send(method, path, body string, headers ...string) Answer {
 	c := sigv4.NewCredential(OwnerKey, OwnerSecret, "", nil)
 	sigv4.Sign(r, c, "UNSIGNED-PAYLOAD", sigv4.Options{Now: time.Now(), Region: "us-east-1", Service: "s3"})
 	return h.Do(r)
+}
+
+// Raw is the header of the answer to a signed request, as it comes over the wire.
+func (h *House) Raw(method, path string) string {
+	h.t.Helper()
+	r, err := http.NewRequestWithContext(h.t.Context(), method, h.URL+path, http.NoBody)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	sigv4.Sign(r, sigv4.NewCredential(OwnerKey, OwnerSecret, "", nil), "UNSIGNED-PAYLOAD", sigv4.Options{Now: time.Now(), Region: "us-east-1", Service: "s3"})
+	conn, err := new(net.Dialer).DialContext(h.t.Context(), "tcp", strings.TrimPrefix(h.URL, "http://"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer conn.Close()
+	r.Close = true
+	if err := r.Write(conn); err != nil {
+		h.t.Fatal(err)
+	}
+	b, err := io.ReadAll(conn)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	header, _, _ := strings.Cut(string(b), "\r\n\r\n")
+	return header + "\r\n"
 }
 
 // Do sends a request as it is, and follows no redirect.
