@@ -22,7 +22,7 @@ var formHeaders = []string{"Content-Type", "Cache-Control", "Content-Disposition
 
 // postObject keeps what a browser's form uploads ("Browser-based uploads using POST").
 func (d *Door) postObject(q *request) error {
-	key := strings.ReplaceAll(q.form.Fields["key"], "${filename}", q.form.FileName)
+	key := q.form.Fields["key"]
 	if err := checkKey(key); err != nil {
 		return err
 	}

@@ -16,6 +16,9 @@ const (
 	maxFormParts = 200      // fields
 	// maxPreamble is how much of a form is read before its file: fields and framing.
 	maxPreamble = maxFields + 64<<10
+
+	// fileName stands in a key for the name of the file.
+	fileName = "${filename}"
 )
 
 // A PostedForm is a file that a browser posts.
@@ -175,7 +178,11 @@ func (f *form) prepare() error {
 	if f.rawKey == "" {
 		return invalidArgument("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.", "key", "")
 	}
-	f.fields["key"] = strings.ReplaceAll(f.rawKey, "${filename}", f.file.FileName())
+	name := f.file.FileName()
+	if len(f.rawKey)+strings.Count(f.rawKey, fileName)*len(name) > maxFields {
+		return fieldsTooLarge() // a key of many names is larger than the form that it came in
+	}
+	f.fields["key"] = strings.ReplaceAll(f.rawKey, fileName, name)
 	h := http.Header{}
 	for name, value := range f.fields {
 		if name == "content-md5" || strings.HasPrefix(name, checksumPrefix) {

@@ -284,6 +284,30 @@ func TestFormsThatAreNoneAreRefused(t *testing.T) {
 	}
 }
 
+// The name of the file goes into the key as often as the key says so: a small form must
+// not become a large key.
+func TestFileNameIsFilledInOnceAndBoundsTheKey(t *testing.T) {
+	p := example()
+	p.name = "${filename}.jpg"
+	_, form, err := sigv4.VerifyForm(p.request(t), lookup(), formOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := form.Fields["key"], "user/alice/${filename}.jpg"; got != want {
+		t.Errorf("got the key %q, want %q", got, want)
+	}
+	for _, verify := range []func(*http.Request) error{
+		func(r *http.Request) error { _, _, err := sigv4.VerifyForm(r, lookup(), formOptions()); return err },
+		func(r *http.Request) error { _, _, err := sigv4.UnverifiedForm(r, formOptions()); return err },
+	} {
+		p = example()
+		p.policy, p.fields["key"], p.name = "", strings.Repeat("${filename}", 20), strings.Repeat("x", 1100)
+		if e, ok := errors.AsType[*sigv4.Error](verify(p.request(t))); !ok || e.Code != "MaxPostPreDataLengthExceeded" {
+			t.Errorf("key of 22,000 bytes: got %v, want MaxPostPreDataLengthExceeded", e)
+		}
+	}
+}
+
 func manyFields(part string, n int) string {
 	var b strings.Builder
 	for i := range n {
