@@ -184,3 +184,14 @@ func (d *Door) allowOrigin(q *request) {
 		r.write(q.w.Header(), origin)
 	}
 }
+
+// foreign reports whether a browser sends the request for a page of another site, which
+// the bucket's CORS rules do not let in. Such a page must prove a key also where
+// authentication is off: else any page could write to what its reader can reach.
+func (d *Door) foreign(q *request) bool {
+	if http.NewCrossOriginProtection().Check(q.r) == nil {
+		return false
+	}
+	b, err := d.buckets.Get(q.Context(), q.target.bucket)
+	return err != nil || b.rule(q.r.Header.Get("Origin"), q.r.Method, nil) == nil
+}

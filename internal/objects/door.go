@@ -97,7 +97,7 @@ func (d *Door) answer(q *request) error {
 	if q.query, err = url.ParseQuery(q.r.URL.RawQuery); err != nil {
 		return errURI
 	}
-	if q.target, err = readTarget(q.r, d.o.Hosts); err != nil {
+	if q.target, err = readTarget(q.r, d.host(q.r), d.o.Hosts); err != nil {
 		return err
 	}
 	q.origin = d.origin(q.r)
@@ -130,13 +130,13 @@ func (d *Door) prove(q *request) error {
 	o := sigv4.Options{Now: d.o.Now(), Region: d.o.Region, Service: "s3", Host: d.host(q.r), Bucket: q.target.bucket, MaxBody: d.o.MaxBody}
 	var id sigv4.Identity
 	var err error
-	posted := q.op != nil && q.op.name == "PostObject"
+	posted, open := q.op != nil && q.op.name == "PostObject", d.o.Open && !d.foreign(q)
 	switch {
-	case posted && d.o.Open:
+	case posted && open:
 		id, q.form, err = sigv4.UnverifiedForm(q.r, o)
 	case posted:
 		id, q.form, err = sigv4.VerifyForm(q.r, d.o.Lookup, o)
-	case d.o.Open:
+	case open:
 		id, q.body, err = sigv4.Unverified(q.r, o)
 	default:
 		id, q.body, err = sigv4.Verify(q.r, d.o.Lookup, o)
@@ -144,8 +144,8 @@ func (d *Door) prove(q *request) error {
 	if err != nil {
 		return err
 	}
-	q.signed = id.Form != sigv4.None || d.o.Open
-	if d.o.Open {
+	q.signed = id.Form != sigv4.None || open
+	if open || d.o.Open && id.Credential != nil {
 		q.caller = Caller{Name: "anonymous", Owner: "user:anonymous", Open: true}
 		return nil
 	}

@@ -36,13 +36,14 @@ func (t target) level() level {
 
 // readTarget reads the address of a request: /bucket/key, or /key where Host is a
 // bucket's name under one of hosts. The path is decoded once and never cleaned: "//",
-// "." and ".." are legal in keys.
-func readTarget(r *http.Request, hosts []string) (target, error) {
+// "." and ".." are legal in keys. The host is the one that the client signed: where a
+// trusted proxy changed it, Host might name another bucket.
+func readTarget(r *http.Request, host string, hosts []string) (target, error) {
 	path, found := strings.CutPrefix(r.URL.EscapedPath(), "/")
 	if !found && path != "" {
 		return target{}, ErrArgument.Because("the address has no path")
 	}
-	name := bucketOfHost(r.Host, hosts)
+	name := bucketOfHost(host, hosts)
 	if name == "" {
 		var rest string
 		name, rest, _ = strings.Cut(path, "/")

@@ -139,7 +139,11 @@ func open(t testing.TB, d *db.DB, store objects.Store, change func(*objects.Door
 	if change != nil {
 		change(&o)
 	}
-	wrapped, err := web.Around(objects.NewDoor(store, h.Buckets, o), web.Options{Errors: objects.WriteProblem, AnyURL: true, MaxBody: -1, Deadline: -1})
+	var hosts []string
+	for _, name := range o.Hosts {
+		hosts = append(hosts, "*."+name)
+	}
+	wrapped, err := web.Around(objects.NewDoor(store, h.Buckets, o), web.Options{Hosts: hosts, Errors: objects.WriteProblem, AnyURL: true, MaxBody: -1, Deadline: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,91 @@
+package objects_test
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/internal/db/dbtest"
+	"signet/internal/objects"
+	"signet/internal/objects/objectstest"
+	"signet/internal/sigv4"
+)
+
+// upload is a form that a browser sends, without a signature.
+func upload(t *testing.T, h *objectstest.House, key, file string, headers ...string) objectstest.Answer {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	_ = w.WriteField("key", key)
+	f, _ := w.CreateFormFile("file", file)
+	_, _ = f.Write([]byte("meow"))
+	_ = w.Close()
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+"/files", &b)
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return h.Do(r)
+}
+
+func TestNameOfAPostedFileIsFilledInOnce(t *testing.T) {
+	h := objectstest.OnDisk(t, dbtest.SQLite(t), func(o *objects.DoorOptions) { o.Open = true })
+	h.Send("PUT", "/files", "").Wants(t, "create", 200, "")
+	upload(t, h, "up/${filename}", "${filename}.png").Wants(t, "form", 204, "")
+	if a := h.Send("GET", "/files/up/$%7Bfilename%7D.png", ""); a.Body != "meow" {
+		t.Errorf("got %d %s, want the file under the name that it came with", a.Status, a.Body)
+	}
+}
+
+// A link to one bucket, behind a proxy that hands on what clients say of their host.
+func TestBucketIsThatOfTheHostThatWasSigned(t *testing.T) {
+	h := objectstest.OnDisk(t, dbtest.SQLite(t), func(o *objects.DoorOptions) {
+		o.Hosts, o.Proxies = []string{"s3.localhost"}, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	for _, name := range []string{"open-files", "secrets"} {
+		h.Send("PUT", "/"+name, "").Wants(t, "create", 200, "")
+		h.Send("PUT", "/"+name+"/k", "of "+name, "X-Forwarded-Proto", "https").Wants(t, "put", 200, "")
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://open-files.s3.localhost/k", http.NoBody)
+	link, err := sigv4.Presign(r, sigv4.NewCredential(objectstest.OwnerKey, objectstest.OwnerSecret, "", nil), time.Hour,
+		sigv4.Options{Now: time.Now(), Region: "us-east-1", Service: "s3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+link.RequestURI(), http.NoBody)
+	r.Host = "secrets.s3.localhost"
+	r.Header.Set("X-Forwarded-Host", "open-files.s3.localhost")
+	if a := h.Do(r); a.Body != "of open-files" {
+		t.Errorf("got %d %q, want what the link is of", a.Status, a.Body)
+	}
+}
+
+// Where authentication is off, any page that a person looks at could send to loopback
+// what browsers send without asking first: forms.
+func TestPagesOfOtherSitesDoNotWriteThroughAnOpenDoor(t *testing.T) {
+	h := objectstest.OnDisk(t, dbtest.SQLite(t), func(o *objects.DoorOptions) { o.Open = true })
+	h.Send("PUT", "/files", "").Wants(t, "create", 200, "")
+	h.Send("PUT", "/files/k", "x").Wants(t, "put", 200, "")
+	evil := []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}
+	upload(t, h, "k", "f", evil...).Wants(t, "form", 403, "AccessDenied")
+	remove := func() objectstest.Answer {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+"/files?delete", strings.NewReader("<Delete><Object><Key>k</Key></Object></Delete>"))
+		r.Header.Set("Content-Type", "text/plain")
+		r.Header.Set("Origin", "https://evil.example")
+		return h.Do(r)
+	}
+	remove().Wants(t, "delete", 200, "AccessDenied") // of each key
+	if a := h.Send("GET", "/files/k", "", "Origin", "https://evil.example"); a.Body != "x" {
+		t.Errorf("got %d %q", a.Status, a.Body)
+	}
+	h.Send("PUT", "/files/k", "signed", evil...).Wants(t, "with a key that is good", 200, "")
+	h.Send("PUT", "/files?cors", `<CORSConfiguration><CORSRule><AllowedMethod>POST</AllowedMethod><AllowedOrigin>https://evil.example</AllowedOrigin></CORSRule></CORSConfiguration>`).
+		Wants(t, "rules", 200, "")
+	if a := remove(); !strings.Contains(a.Body, "<Deleted>") {
+		t.Errorf("a site that the bucket lets in: got %s", a.Body)
+	}
+}
