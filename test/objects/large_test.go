@@ -42,6 +42,7 @@ func sizeOfLarge() int64 {
 
 // What is large goes in and out again through a server that stays small.
 func TestLargeObjectTakesNoMemory(t *testing.T) {
+	t.Parallel()
 	size := sizeOfLarge()
 	n := signettest.New(t, signettest.Options{Config: "telemetry: {logLevel: warn}\n"})
 	n.BootstrapAdmin("root@signet.test")
@@ -105,6 +106,7 @@ const million = 1_000_000
 
 // A page costs the same wherever it is in a bucket of a million keys.
 func TestEachPageOfAMillionKeysTakesAsLong(t *testing.T) {
+	t.Parallel()
 	d := dbtest.SQLite(t)
 	store, err := disk.New(d, t.TempDir(), disk.Options{})
 	if err != nil {
