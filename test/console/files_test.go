@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"fmt"
 	"html"
 	"io"
 	"mime/multipart"
@@ -133,6 +134,11 @@ func TestPeopleWithoutRolesHaveKeysAndBucketsOfTheirOwn(t *testing.T) {
 	if res := alice.Post("/console/keys/new", "name", "x", "days", "90", "whose", "account"); res.Status != http.StatusForbidden {
 		t.Errorf("a key of the account: got %d, want 403", res.Status)
 	}
+	for _, verb := range []string{"/rotate", "/revoke"} {
+		if res := a.Post("/account/keys/" + id + verb); res.Status != http.StatusNotFound {
+			t.Errorf("an administrator's account%s of her key: got %d, want 404", verb, res.Status)
+		}
+	}
 	alice.does("/console/buckets/_new", "name", "alices")
 	if text := alice.page("/console/buckets"); !strings.Contains(text, "alices") || strings.Contains(text, "demo") {
 		t.Error("her bucket is not listed, or that of another is")
@@ -206,6 +212,22 @@ func TestAnyKeyOfAnObjectIsBrowsedLinkedAndDeleted(t *testing.T) {
 	a.does("/console/buckets/demo/delete")
 	if strings.Contains(a.page("/console/buckets"), "demo</strong>") {
 		t.Error("the bucket is there still")
+	}
+}
+
+func TestALongBucketIsReadByPages(t *testing.T) {
+	a := newDev(t).admin(t)
+	for i := range 101 {
+		a.upload(fmt.Sprintf("a+b & c/%03d", i), "x")
+	}
+	page := a.page("/console/buckets/demo?prefix=" + url.QueryEscape("a+b & c/"))
+	next := regexp.MustCompile(`href="([^"]+)" rel="next"`).FindStringSubmatch(page)
+	if !strings.Contains(page, ">099<") || strings.Contains(page, ">100<") || next == nil {
+		t.Fatal("the first page does not have 100 objects, or does not lead on")
+	}
+	last := a.page(html.UnescapeString(next[1]))
+	if !strings.Contains(last, ">100<") || strings.Contains(last, ">099<") || strings.Contains(last, `rel="next"`) || !strings.Contains(last, "First page") {
+		t.Error("the second page does not have the rest, or does not lead back")
 	}
 }
 
