@@ -206,6 +206,14 @@ func (q *request) writeVersion(id string) {
 	}
 }
 
+// writeNew names the version that a write made. While versioning is suspended there is
+// none to name, as S3 has it.
+func (q *request) writeNew(id string) {
+	if id != NullVersion {
+		q.writeVersion(id)
+	}
+}
+
 // writeChecksum names the checksum of a whole object.
 func (q *request) writeChecksum(c Checksum) {
 	if c.Algorithm == "" {

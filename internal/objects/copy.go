@@ -83,7 +83,7 @@ func (d *Door) copyObject(q *request) error {
 	if err != nil {
 		return err
 	}
-	q.writeVersion(o.VersionID)
+	q.writeNew(o.VersionID)
 	if source.VersionID != "" {
 		q.w.Header().Set("X-Amz-Copy-Source-Version-Id", source.VersionID)
 	}

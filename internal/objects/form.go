@@ -100,7 +100,7 @@ func redirectOf(fields map[string]string) (string, error) {
 func (q *request) answerForm(o Object, to string) error {
 	location := q.origin + "/" + q.target.bucket + "/" + encodeKey(q.key)
 	q.w.Header()["Etag"] = []string{quoted(o.ETag)}
-	q.writeVersion(o.VersionID)
+	q.writeNew(o.VersionID)
 	if to != "" {
 		u, err := url.Parse(to)
 		if err != nil {

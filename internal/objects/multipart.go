@@ -171,7 +171,7 @@ func (d *Door) completeUpload(q *request) error {
 	if err != nil {
 		return err
 	}
-	q.writeVersion(o.VersionID)
+	q.writeNew(o.VersionID)
 	return q.answerXML(completeResult{
 		Location: q.origin + q.r.URL.EscapedPath(), Bucket: c.Bucket, Key: c.Key, ETag: quoted(o.ETag), checksumElements: elementsOf(o.Checksum),
 	})

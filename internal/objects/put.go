@@ -53,7 +53,7 @@ func writeConditions(h http.Header) (Conditions, error) {
 // written answers an object that was kept.
 func (q *request) written(o Object) {
 	q.w.Header()["Etag"] = []string{quoted(o.ETag)}
-	q.writeVersion(o.VersionID)
+	q.writeNew(o.VersionID)
 	q.writeChecksum(o.Checksum)
 	q.w.WriteHeader(http.StatusOK)
 }
