@@ -44,6 +44,7 @@ type Door struct {
 	store   Store
 	buckets *Buckets
 	table   operationTable
+	unknown strangers
 	o       DoorOptions
 }
 
@@ -52,7 +53,7 @@ func NewDoor(s Store, b *Buckets, o DoorOptions) *Door {
 	if o.MaxBody == 0 {
 		o.MaxBody = maxBody
 	}
-	return &Door{store: s, buckets: b, table: newOperationTable(), o: o}
+	return &Door{store: s, buckets: b, table: newOperationTable(), unknown: make(strangers, maxStrangers), o: o}
 }
 
 // request is one request on its way through the door.
@@ -132,10 +133,8 @@ func (d *Door) prove(q *request) error {
 	var err error
 	posted, open := q.op != nil && q.op.name == "PostObject", d.o.Open && !d.foreign(q)
 	switch {
-	case posted && open:
-		id, q.form, err = sigv4.UnverifiedForm(q.r, o)
 	case posted:
-		id, q.form, err = sigv4.VerifyForm(q.r, d.o.Lookup, o)
+		id, err = d.proveForm(q, open, o)
 	case open:
 		id, q.body, err = sigv4.Unverified(q.r, o)
 	default:
@@ -283,6 +282,11 @@ func (d *Door) serveSTS(q *request) error {
 	if d.o.STS == nil || d.o.Open {
 		return ErrNotImplemented
 	}
+	leave, err := d.unknown.enter(q.w)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	q.r.Pattern = "STS"
 	q.r.Host = d.host(q.r) // that was signed
 	d.o.STS.ServeHTTP(q.w, q.r)

@@ -20,6 +20,21 @@ type postResult struct {
 // formHeaders are the fields of a form that stand for headers of PutObject.
 var formHeaders = []string{"Content-Type", "Cache-Control", "Content-Disposition", "Content-Encoding", "Expires"}
 
+// proveForm finds out who signed the policy of a form, which stands before its file.
+func (d *Door) proveForm(q *request, open bool, o sigv4.Options) (id sigv4.Identity, err error) {
+	leave, err := d.unknown.enter(q.w)
+	if err != nil {
+		return id, err
+	}
+	defer leave()
+	if open {
+		id, q.form, err = sigv4.UnverifiedForm(q.r, o)
+	} else {
+		id, q.form, err = sigv4.VerifyForm(q.r, d.o.Lookup, o)
+	}
+	return id, err
+}
+
 // postObject keeps what a browser's form uploads ("Browser-based uploads using POST").
 func (d *Door) postObject(q *request) error {
 	key := q.form.Fields["key"]
@@ -43,7 +58,7 @@ func (d *Door) postObject(q *request) error {
 	if err != nil {
 		return err
 	}
-	o, err := d.store.Put(q.Context(), Put{Attributes: a, Bucket: q.target.bucket, Key: key, Body: posted{q.form}})
+	o, err := d.store.Put(q.Context(), Put{Attributes: a, Bucket: q.target.bucket, Key: key, Body: &posted{PostedForm: q.form, pace: newPace(q.w)}})
 	if err != nil {
 		return err
 	}
@@ -128,13 +143,19 @@ func (q *request) answerForm(o Object, to string) error {
 }
 
 // posted is the file of a form as stores take it.
-type posted struct{ *sigv4.PostedForm }
+type posted struct {
+	*sigv4.PostedForm
+	pace
+}
 
 // Read implements [Body].
-func (p posted) Read(b []byte) (int, error) { return p.File.Read(b) }
+func (p *posted) Read(b []byte) (int, error) {
+	p.goOn()
+	return p.File.Read(b)
+}
 
 // Length implements [Body]: a form does not say how long its file is.
-func (p posted) Length() int64 { return -1 }
+func (p *posted) Length() int64 { return -1 }
 
 // Checksums implements [Body].
-func (p posted) Checksums() []Checksum { return nil }
+func (p *posted) Checksums() []Checksum { return nil }

@@ -60,16 +60,22 @@ func (q *request) written(o Object) {
 
 // upload is the request's body as stores take it.
 func (q *request) upload() Body {
-	return &upload{Body: q.body, deadlines: http.NewResponseController(q.w)}
+	return &upload{Body: q.body, pace: newPace(q.w)}
 }
 
 // upload is a body whose client must send something every so often.
 type upload struct {
 	*sigv4.Body
+	pace
+}
 
+// pace moves the deadlines of a connection as a body goes on.
+type pace struct {
 	deadlines *http.ResponseController
 	next      time.Time
 }
+
+func newPace(w http.ResponseWriter) pace { return pace{deadlines: http.NewResponseController(w)} }
 
 // A client must send something within quietTime; deadlines are moved each stepTime, that
 // of the answer, too.
@@ -86,12 +92,19 @@ const (
 
 // Read implements io.Reader.
 func (u *upload) Read(p []byte) (int, error) {
-	if now := time.Now(); now.After(u.next) { // real time: the connection's
-		u.next = now.Add(stepTime)
-		_ = u.deadlines.SetReadDeadline(now.Add(quietTime))
-		_ = u.deadlines.SetWriteDeadline(now.Add(AnswerTime))
-	}
+	u.goOn()
 	return u.Body.Read(p)
+}
+
+// goOn gives the client another while.
+func (p *pace) goOn() {
+	now := time.Now() // real time: the connection's
+	if !now.After(p.next) {
+		return
+	}
+	p.next = now.Add(stepTime)
+	_ = p.deadlines.SetReadDeadline(now.Add(quietTime))
+	_ = p.deadlines.SetWriteDeadline(now.Add(AnswerTime))
 }
 
 // Checksums implements [Body].

@@ -1,11 +1,16 @@
 package objects_test
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"mime/multipart"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +18,7 @@ import (
 	"signet/internal/objects"
 	"signet/internal/objects/objectstest"
 	"signet/internal/sigv4"
+	"signet/internal/ticket"
 )
 
 // upload is a form that a browser sends, without a signature.
@@ -88,4 +94,69 @@ func TestPagesOfOtherSitesDoNotWriteThroughAnOpenDoor(t *testing.T) {
 	if a := remove(); !strings.Contains(a.Body, "<Deleted>") {
 		t.Errorf("a site that the bucket lets in: got %s", a.Body)
 	}
+}
+
+// What is sent slowly must not keep others out: forms are read before they prove anything.
+func TestSlowFormsOfStrangersTakeFewPlaces(t *testing.T) {
+	t.Parallel() // it waits for a deadline
+	h := objectstest.OnDisk(t, dbtest.SQLite(t), nil)
+	h.Send("PUT", "/files", "").Wants(t, "create", 200, "")
+	at := strings.TrimPrefix(h.URL, "http://")
+	begin := func() net.Conn {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_, _ = fmt.Fprintf(c, "POST /files HTTP/1.1\r\nHost: %s\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 9000\r\n\r\n--x\r\n", at)
+		return c
+	}
+	answers := make(chan string, 200)
+	for range 150 {
+		c := begin()
+		go func() {
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			answers <- line
+		}()
+	}
+	for range 50 {
+		if got := <-answers; !strings.Contains(got, " 503 ") {
+			t.Fatalf("got %q for a form too many, want 503", got)
+		}
+	}
+	h.Send("GET", "/files", "").Wants(t, "meanwhile", 200, "")
+	began := time.Now()
+	if got := <-answers; time.Since(began) > 30*time.Second {
+		t.Errorf("a silent form was cut after %v: %q", time.Since(began), got)
+	}
+}
+
+func TestOneAddressHasAQuarterOfThePlaces(t *testing.T) {
+	in, out := make(chan struct{}), make(chan struct{})
+	h := objects.AtMost(8)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { in <- struct{}{}; <-out }))
+	ask := func(address string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(ticket.WithRequest(t.Context(), ticket.Request{Address: address}), http.MethodGet, "/", http.NoBody)
+		h.ServeHTTP(w, r)
+		return w
+	}
+	var all sync.WaitGroup
+	hold := func(address string) { all.Go(func() { ask(address) }); <-in }
+	for range 2 {
+		hold("2001:db8::1")
+	}
+	if got := ask("2001:db8::2").Code; got != http.StatusTooManyRequests {
+		t.Errorf("a third of one network: got %d, want 429", got)
+	}
+	hold("2001:db8:0:1::1")
+	for range 5 {
+		hold("127.0.0.1")
+	}
+	if got := ask("192.0.2.1").Code; got != http.StatusTooManyRequests {
+		t.Errorf("a ninth: got %d, want 429", got)
+	}
+	close(out)
+	all.Wait()
+	go ask("2001:db8::2")
+	<-in // there is place again
 }
