@@ -388,7 +388,13 @@ func TestPreparedStatementsAreReusedRightly(t *testing.T) {
 	// A query that is interrupted.
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
-	_ = d.View(gone, func(tx *db.Tx) error { _, err := tx.QueryContext(gone, count, "a"); return err })
+	_ = d.View(gone, func(tx *db.Tx) error {
+		rows, err := tx.QueryContext(gone, count, "a")
+		if err == nil {
+			err = errors.Join(rows.Err(), rows.Close())
+		}
+		return err
+	})
 	var n int
 	if err := d.View(ctx, func(tx *db.Tx) error { return tx.QueryRowContext(ctx, count, "a").Scan(&n) }); err != nil || n != 1002 {
 		t.Errorf("got %d, %v, want 1002", n, err)

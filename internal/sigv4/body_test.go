@@ -274,7 +274,7 @@ func TestContentEncodingIsThatOfTheObject(t *testing.T) {
 	for want, lines := range map[string][]string{
 		"":         {"aws-chunked"},
 		"gzip":     {"aws-chunked,gzip"},
-		"gzip, br":  {"gzip, AWS-Chunked", "br"},
+		"gzip, br": {"gzip, AWS-Chunked", "br"},
 		"identity": {"identity"},
 	} {
 		if got := sigv4.ContentEncoding(http.Header{"Content-Encoding": lines}); got != want {

@@ -119,7 +119,8 @@ func TestServiceNeverGetsTheEndOfAForgedBody(t *testing.T) {
 		},
 		"trailer": {
 			"STREAMING-UNSIGNED-PAYLOAD-TRAILER", chunked("", "x-amz-checksum-crc32:AAAAAA==\r\n"),
-			[]string{"X-Amz-Trailer", "x-amz-checksum-crc32"}, 400, "BadDigest",
+			[]string{"X-Amz-Trailer", "x-amz-checksum-crc32"},
+			400, "BadDigest",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
