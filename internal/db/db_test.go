@@ -390,10 +390,11 @@ func TestPreparedStatementsAreReusedRightly(t *testing.T) {
 	cancel()
 	_ = d.View(gone, func(tx *db.Tx) error {
 		rows, err := tx.QueryContext(gone, count, "a")
-		if err == nil {
-			err = errors.Join(rows.Err(), rows.Close())
+		if err != nil {
+			return err
 		}
-		return err
+		defer rows.Close()
+		return rows.Err()
 	})
 	var n int
 	if err := d.View(ctx, func(tx *db.Tx) error { return tx.QueryRowContext(ctx, count, "a").Scan(&n) }); err != nil || n != 1002 {
