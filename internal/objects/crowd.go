@@ -35,18 +35,28 @@ func AtMost(n int) web.Middleware {
 	}
 }
 
-// networkOf is where a request comes from, zero where that is not bounded. An IPv6
-// client has a whole /64 to ask from (RFC 4291, section 2.5.4).
+// networkOf is where a request comes from, zero where that is not bounded.
 func networkOf(r *http.Request) netip.Prefix {
-	address, err := netip.ParseAddr(ticket.RequestFrom(r.Context()).Address)
-	if address = address.Unmap().WithZone(""); err != nil || address.IsLoopback() {
+	from := network(ticket.RequestFrom(r.Context()).Address)
+	if from.Addr().IsLoopback() {
 		return netip.Prefix{}
 	}
-	bits := address.BitLen()
-	if address.Is6() {
+	return from
+}
+
+// network is what one client can ask from: an IPv6 client has a whole /64 (RFC 4291,
+// section 2.5.4). It is zero where there is no address.
+func network(address string) netip.Prefix {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() && !a.IsLoopback() {
 		bits = 64
 	}
-	return netip.PrefixFrom(address, bits).Masked()
+	return netip.PrefixFrom(a, bits).Masked()
 }
 
 // shares counts the requests in hand of each network.

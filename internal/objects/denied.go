@@ -9,6 +9,7 @@ import (
 	"signet/internal/audit"
 	"signet/internal/db"
 	"signet/internal/fault"
+	"signet/internal/limit"
 	"signet/internal/ticket"
 )
 
@@ -19,6 +20,10 @@ const (
 	denialsPruned = 1000 // rows of one deletion
 )
 
+// denialsOf is how many are kept of one address: else a laptop that asks for nothing but
+// to be refused would fill the disk, and hide what others are refused.
+var denialsOf = limit.Rate{Burst: 100, Every: 10 * time.Second}
+
 // ErrNoPage is a page of denials that cannot be had.
 var ErrNoPage = fault.New(fault.Invalid, "limit must be from 1 to 100").At("limit")
 
@@ -28,6 +33,8 @@ type Denials struct {
 	audit Auditor
 	now   func() time.Time
 
+	shares *limit.Memory // of the sample, by address
+
 	lock    sync.Mutex
 	pending []Denial
 	left    int // out of the sample
@@ -35,14 +42,14 @@ type Denials struct {
 
 // NewDenials returns the denials in d. They are written by Run.
 func NewDenials(d *db.DB, a Auditor, now func() time.Time) *Denials {
-	return &Denials{db: d, audit: a, now: now}
+	return &Denials{db: d, audit: a, now: now, shares: limit.NewMemory(denialsOf, 10_000)}
 }
 
 // Note keeps a denial, in the next second. It does not wait.
 func (s *Denials) Note(_ context.Context, n Denial) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	if len(s.pending) >= denialsEach {
+	if len(s.pending) >= denialsEach || s.shares.Take(network(n.Address).String()) != nil {
 		s.left++
 		return
 	}

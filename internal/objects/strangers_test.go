@@ -3,6 +3,7 @@ package objects_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"mime/multipart"
 	"net"
@@ -159,4 +160,26 @@ func TestOneAddressHasAQuarterOfThePlaces(t *testing.T) {
 	all.Wait()
 	go ask("2001:db8::2")
 	<-in // there is place again
+}
+
+func TestFloodFromOneAddressFillsNoDiskAndHidesNothing(t *testing.T) {
+	d := dbtest.SQLite(t)
+	s := objects.NewDenials(d, &book{}, time.Now)
+	for i := range 5000 {
+		s.Note(t.Context(), objects.Denial{At: time.Now(), Address: fmt.Sprintf("2001:db8::%x", i), Code: "AccessDenied", Bucket: "noise"})
+	}
+	s.Note(t.Context(), objects.Denial{At: time.Now(), Address: "192.0.2.7", Code: "AccessDenied", Bucket: "signal"})
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Run(ctx); err != nil { // writes what was noted
+		t.Fatal(err)
+	}
+	operator := ticket.With(t.Context(), ticket.Operator([]string{"objects:read"}))
+	noise, err := s.List(operator, objects.DenialFilter{Bucket: "noise", Limit: 100})
+	if err != nil || len(noise.Denials) != 100 || noise.Next != "" {
+		t.Errorf("got %d of the flood and more at %q, %v, want 100", len(noise.Denials), noise.Next, err)
+	}
+	if signal, err := s.List(operator, objects.DenialFilter{Bucket: "signal"}); err != nil || len(signal.Denials) != 1 {
+		t.Errorf("got %d of another address, %v, want 1", len(signal.Denials), err)
+	}
 }
