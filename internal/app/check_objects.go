@@ -38,7 +38,7 @@ func checkObjects(ctx context.Context, cfg config.Config) (all []Finding) {
 func upstreamOptions(o config.Objects) upstream.Options {
 	return upstream.Options{
 		Endpoint: o.Upstream.Endpoint, Region: o.Upstream.Region, AccessKeyID: o.Upstream.AccessKeyID,
-		SecretAccessKey: o.Upstream.SecretAccessKey.Reveal(), HostStyle: o.Upstream.Style == "host", Now: time.Now,
+		SecretAccessKey: o.Upstream.SecretAccessKey.Reveal(), HostStyle: o.Upstream.Style == "host", Adopt: o.Upstream.Adopt, Now: time.Now,
 	}
 }
 

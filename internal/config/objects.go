@@ -52,6 +52,7 @@ type ObjectsUpstream struct {
 	AccessKeyID     string `yaml:"accessKeyId" doc:"Key that has the buckets there"`
 	SecretAccessKey Secret `yaml:"secretAccessKey" doc:"Its secret"`
 	Style           string `yaml:"style" doc:"path names the bucket in the path, host in the host name" one:"path,host"`
+	Adopt           bool   `yaml:"adopt" doc:"Whether who makes a bucket of a name that is there already gets that one, with what is in it: for the time in which existing buckets are taken over"`
 }
 
 // Role is whom STS gives temporary keys.

@@ -95,7 +95,7 @@ func (w *Browser) Make(ctx context.Context, name string) (Bucket, error) {
 	if err != nil {
 		return Bucket{}, err
 	}
-	b, err := w.buckets.Claim(ctx, c, name)
+	b, err := claim(ctx, w.store, w.buckets, c, name)
 	if err != nil {
 		return b, err
 	}

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"context"
 	"encoding/xml"
 	"errors"
 	"net/http"
@@ -70,7 +71,7 @@ func (d *Door) createBucket(q *request) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.buckets.Claim(q.Context(), q.caller, q.target.bucket)
+	_, err = claim(q.Context(), d.store, d.buckets, q.caller, q.target.bucket)
 	if err != nil && !errors.Is(err, ErrBucketOwned) {
 		return err
 	}
@@ -89,6 +90,23 @@ func (d *Door) createBucket(q *request) error {
 	q.w.Header().Set("Location", "/"+q.target.bucket)
 	q.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// claim makes the name of a bucket the caller's. Of a name that nobody has here it asks
+// the store first: once it is claimed, what a bucket there has could be read.
+func claim(ctx context.Context, s Store, b *Buckets, c Caller, name string) (Bucket, error) {
+	if c.Anonymous() || c.Limited {
+		return Bucket{}, ErrAccessDenied
+	}
+	if !goodBucketName(name) {
+		return Bucket{}, ErrBucketName
+	}
+	if _, err := b.Get(ctx, name); errors.Is(err, ErrNoSuchBucket) {
+		if err := s.MayMake(ctx, name); err != nil {
+			return Bucket{}, err
+		}
+	}
+	return b.Claim(ctx, c, name)
 }
 
 func (d *Door) checkLocation(q *request) error {

@@ -210,6 +210,7 @@ type Completion struct {
 // ErrNoSuchVersion, ErrNoSuchUpload, ErrPrecondition, ErrNotModified and ErrRange.
 // A method that a [Body]'s Read stopped returns Read's error, wrapped at most, and keeps nothing.
 type Store interface {
+	MayMake(ctx context.Context, bucket string) error      // ErrBucketExists where it has one that clients must not take over
 	CreateBucket(ctx context.Context, bucket string) error // nil where it is there
 	DeleteBucket(ctx context.Context, bucket string) error // ErrBucketNotEmpty
 	Versioning(ctx context.Context, bucket string) (Versioning, error)

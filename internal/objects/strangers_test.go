@@ -17,7 +17,9 @@ import (
 
 	"signet/internal/db/dbtest"
 	"signet/internal/objects"
+	"signet/internal/objects/disk"
 	"signet/internal/objects/objectstest"
+	"signet/internal/objects/upstream"
 	"signet/internal/sigv4"
 	"signet/internal/ticket"
 )
@@ -181,5 +183,33 @@ func TestFloodFromOneAddressFillsNoDiskAndHidesNothing(t *testing.T) {
 	}
 	if signal, err := s.List(operator, objects.DenialFilter{Bucket: "signal"}); err != nil || len(signal.Denials) != 1 {
 		t.Errorf("got %d of another address, %v, want 1", len(signal.Denials), err)
+	}
+}
+
+// The store's key has buckets upstream that nobody made through the door.
+func TestBucketsThatAreUpstreamAlreadyAreNobodysToTake(t *testing.T) {
+	d := dbtest.SQLite(t)
+	store, err := disk.New(d, t.TempDir(), disk.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := objectstest.Open(t, d, store, nil)
+	far.Send("PUT", "/payroll", "").Wants(t, "create upstream", 200, "")
+	for _, adopt := range []bool{false, true} {
+		up, err := upstream.New(upstream.Options{
+			Endpoint: far.URL, Region: "us-east-1", AccessKeyID: objectstest.OwnerKey, SecretAccessKey: objectstest.OwnerSecret, Now: time.Now, Adopt: adopt,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := objectstest.Open(t, dbtest.SQLite(t), up, nil)
+		if adopt {
+			h.Send("PUT", "/payroll", "").Wants(t, "taken over", 200, "")
+			continue
+		}
+		h.Send("PUT", "/payroll", "").Wants(t, "taken over", 409, "BucketAlreadyExists")
+		h.Send("GET", "/payroll", "").Wants(t, "list", 404, "NoSuchBucket")
+		h.Send("PUT", "/own-bucket", "").Wants(t, "of a new name", 200, "")
+		h.Send("PUT", "/own-bucket", "").Wants(t, "again", 200, "")
 	}
 }

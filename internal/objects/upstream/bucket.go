@@ -20,6 +20,22 @@ type locationDocument struct {
 	Location string   `xml:"LocationConstraint"`
 }
 
+// MayMake implements [objects.Store]: the service may have buckets of others who have
+// the same key, or of its owner.
+func (s *Store) MayMake(ctx context.Context, bucket string) error {
+	if s.o.Adopt {
+		return nil
+	}
+	_, err := s.List(ctx, objects.List{Bucket: bucket, Max: 1}) // which every service has
+	switch {
+	case err == nil:
+		return objects.ErrBucketExists
+	case errors.Is(err, objects.ErrNoSuchBucket):
+		return nil
+	}
+	return err
+}
+
 // CreateBucket implements [objects.Store].
 func (s *Store) CreateBucket(ctx context.Context, bucket string) error {
 	c := call{method: http.MethodPut, bucket: bucket}

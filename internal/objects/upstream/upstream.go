@@ -28,6 +28,7 @@ type Options struct {
 	Region          string
 	AccessKeyID     string
 	SecretAccessKey string
+	Adopt           bool // clients may take over buckets that are there already
 	HostStyle       bool // BUCKET.HOST, as AWS prefers; else /BUCKET
 	Now             func() time.Time
 }
