@@ -114,7 +114,8 @@ var installed = []string{
 	"usr/lib/postfix/sbin/master", "usr/lib/postfix/postfix-pcre.so",
 	"usr/lib/x86_64-linux-gnu/libnss_wrapper.so", "usr/lib/x86_64-linux-gnu/libuid_wrapper.so",
 	"usr/lib/postgresql/15/bin/postgres", "usr/bin/chromium", "usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "usr/lib/python3/dist-packages/cryptography/__init__.py",
-	"usr/lib/python3/dist-packages/jwt/__init__.py", "usr/sbin/nginx",
+	"usr/lib/python3/dist-packages/jwt/__init__.py", "usr/lib/python3/dist-packages/boto3/__init__.py", "usr/sbin/nginx",
+	"usr/bin/aws", "usr/bin/s3cmd", "usr/bin/rclone",
 	"usr/bin/promtool", "usr/bin/systemd-analyze", "usr/bin/openssl", "usr/bin/curl", "usr/sbin/ip", "usr/bin/jq",
 	"usr/bin/node", "usr/bin/npm",
 }

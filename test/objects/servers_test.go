@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,11 +138,39 @@ func startServers(t *testing.T, a authority) []*server {
 	t.Helper()
 	disk := startServer(t, a, "disk over HTTP", "", "")
 	diskTLS := startServer(t, a, "disk over TLS", dbtest.EmptyPostgresURL(t), tlsConfig(a))
-	return []*server{
+	all := []*server{
 		disk, diskTLS,
-		startServer(t, a, "upstream over HTTP", "", upstreamConfig(diskTLS)),
-		startServer(t, a, "upstream over TLS", "", tlsConfig(a)+upstreamConfig(disk)),
+		startServer(t, a, "upstream over HTTP", "", upstreamConfig(diskTLS.at.url, diskTLS.keys.upstream)),
+		startServer(t, a, "upstream over TLS", "", tlsConfig(a)+upstreamConfig(disk.at.url, disk.keys.upstream)),
 	}
+	if path := os.Getenv("VERSITYGW"); path != "" { // another product's server, where it is at hand
+		foreign := upstreamConfig(startForeign(t, path), foreignKey)
+		all = append(all, startServer(t, a, "foreign upstream over HTTP", "", foreign), startServer(t, a, "foreign upstream over TLS", "", tlsConfig(a)+foreign))
+	}
+	return all
+}
+
+// foreignKey is the key of another product's server.
+var foreignKey = key{"AKIAFOREIGNFOREIGN22", strings.Repeat("f", 40)}
+
+// startForeign starts versitygw over a directory, and returns its address.
+func startForeign(t *testing.T, path string) string {
+	t.Helper()
+	address := fmt.Sprintf("127.0.0.1:%d", signettest.FreePorts(t))
+	cmd := exec.CommandContext(t.Context(), path, "--access", foreignKey.id, "--secret", foreignKey.secret, "--port", address, "--quiet", //nolint:gosec // the operator names it
+		"posix", "--versioning-dir", t.TempDir(), t.TempDir())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	signettest.Await(t, "the foreign server answers", 10*time.Second, func() error {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+	return "http://" + address
 }
 
 func tlsConfig(a authority) string {
@@ -149,9 +178,8 @@ func tlsConfig(a authority) string {
 }
 
 // upstreamConfig has objects kept in another server.
-func upstreamConfig(far *server) string {
-	return fmt.Sprintf("  store: upstream\n  upstream: {endpoint: %q, accessKeyId: %s, secretAccessKey: %q}\n",
-		far.at.url, far.keys.upstream.id, far.keys.upstream.secret)
+func upstreamConfig(far string, k key) string {
+	return fmt.Sprintf("  store: upstream\n  upstream: {endpoint: %q, accessKeyId: %s, secretAccessKey: %q}\n", far, k.id, k.secret)
 }
 
 // startServer starts an installation; config goes on under objects.

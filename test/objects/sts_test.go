@@ -31,7 +31,7 @@ type temporary struct {
 // runAWS runs Debian's aws with keys, which may be none.
 func runAWS(t *testing.T, at string, k temporary, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/usr/bin/aws", append([]string{"--endpoint-url", at, "--output", "json"}, args...)...) //nolint:gosec // the test's own words
+	cmd := exec.CommandContext(t.Context(), "/usr/bin/aws", append([]string{"--endpoint-url", at, "--output", "json"}, args...)...)
 	cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "AWS_DEFAULT_REGION=us-east-1", "AWS_MAX_ATTEMPTS=1", "AWS_EC2_METADATA_DISABLED=true"}
 	if k.AccessKeyID != "" {
 		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID="+k.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+k.SecretAccessKey, "AWS_SESSION_TOKEN="+k.SessionToken)
@@ -61,7 +61,7 @@ func accountOf(t *testing.T, d *signettest.DevInstance) string {
 		Account string `json:"account_id"`
 	}
 	res := d.Call(http.MethodGet, "/api/v1/objects/keys", d.Ready.APIToken, "")
-	if err := json.Unmarshal([]byte(res.Body), &keys); err != nil || len(keys) == 0 {
+	if err := json.Unmarshal(res.Body, &keys); err != nil || len(keys) == 0 {
 		t.Fatalf("keys: %d %s, %v", res.Status, res.Body, err)
 	}
 	return keys[0].Account
