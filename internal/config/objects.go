@@ -98,7 +98,9 @@ func (c *Config) validateObjects() (problems []error) {
 	if o.Listen == "" {
 		return nil
 	}
-	problems = appendIf(problems, checkListen("objects.listen", o.Listen))
+	if err := checkListen("objects.listen", o.Listen); err != nil {
+		return []error{err}
+	}
 	if (o.TLSCertFile == "") != (o.TLSKeyFile == "") {
 		problems = append(problems, errors.New("objects.tlsCertFile, objects.tlsKeyFile: want both or neither"))
 	}
@@ -136,7 +138,7 @@ func (c *Config) validateObjectsOrigin(local bool) (problems []error) {
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
 			return append(problems, fmt.Errorf("objects.origin: %q is not an origin (try https://s3.example.org)", o.Origin))
 		}
-		if !local && public != nil && strings.EqualFold(u.Hostname(), public.Hostname()) {
+		if public != nil && strings.EqualFold(u.Hostname(), public.Hostname()) && !loopback(u.Hostname()+":0") {
 			problems = append(problems, fmt.Errorf("objects.origin: %s is the host of server.origin, and cookies ignore ports: give the S3 API a name of its own", u.Hostname()))
 		}
 	} else if !local {
@@ -145,7 +147,7 @@ func (c *Config) validateObjectsOrigin(local bool) (problems []error) {
 	for _, h := range o.Hosts {
 		if h != strings.ToLower(h) || net.ParseIP(h) != nil || !isDomain(h) {
 			problems = append(problems, fmt.Errorf("objects.hosts: %q is not a host name in lower case (try s3.example.org)", h))
-		} else if !local && public != nil && h == public.Hostname() {
+		} else if public != nil && h == public.Hostname() && h != "localhost" {
 			problems = append(problems, fmt.Errorf("objects.hosts: %s is the host of server.origin, and its subdomains are buckets: take another name", h))
 		}
 	}
@@ -167,11 +169,13 @@ func (o *Objects) validateKeys() (problems []error) {
 		return problems
 	}
 	u, err := url.Parse(o.Upstream.Endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" {
+	if o.Upstream.Endpoint == "" {
+		problems = append(problems, errors.New("objects.upstream.endpoint: is missing: objects.store: upstream needs it (try https://s3.example.net)"))
+	} else if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" {
 		problems = append(problems, fmt.Errorf("objects.upstream.endpoint: %q is not an address (try https://s3.example.net)", o.Upstream.Endpoint))
 	}
 	if o.Upstream.AccessKeyID == "" || o.Upstream.SecretAccessKey.Reveal() == "" {
-		problems = append(problems, errors.New("objects.upstream.accessKeyId, objects.upstream.secretAccessKey: the store needs a key there"))
+		problems = append(problems, errors.New("objects.upstream.accessKeyId, objects.upstream.secretAccessKey: set both: the key that has the buckets there"))
 	}
 	return problems
 }
