@@ -21,6 +21,9 @@ func checkObjects(ctx context.Context, cfg config.Config) (all []Finding) {
 	if o.Auth == "off" {
 		all = append(all, Finding{"warn", "S3 API", "authentication is off: whoever reaches " + o.Listen + " may do everything", "take objects.auth: on"})
 	}
+	if _, err := trustedRoles(o.Roles); err != nil {
+		all = append(all, found("roles of the S3 API", err, "see objects.roles in docs/configuration.md"))
+	}
 	if o.TLSCertFile != "" {
 		_, err := tlsConfig("objects.tlsCertFile", o.TLSCertFile, o.TLSKeyFile)
 		all = append(all, found("TLS certificate of the S3 API", err, "see objects.tlsCertFile and objects.tlsKeyFile"))

@@ -25,6 +25,7 @@ func TestCheckOfObjectsNamesWhatIsWrong(t *testing.T) {
 		"a file for a directory":   {func(o *config.Objects) { o.Disk.Path = filepath.Join(file, "b") }, "fail", "objects.disk.path"},
 		"no authentication":        {func(o *config.Objects) { o.Auth, o.Disk.Path = "off", dir }, "warn", "authentication is off"},
 		"an upstream that is away": {func(o *config.Objects) { o.Store, o.Upstream = "upstream", away }, "fail", "objects.upstream"},
+		"a role's grant":           {func(o *config.Objects) { o.Roles = map[string]config.Role{"ci": {Grants: []string{"files:red"}}} }, "fail", `objects.roles.ci.grants: "files:red"`},
 		"certificate":              {func(o *config.Objects) { o.TLSCertFile, o.Disk.Path = file, dir }, "fail", "objects.tlsCertFile"},
 	} {
 		cfg := config.Default()

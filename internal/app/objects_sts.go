@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"signet/internal/config"
 	"signet/internal/objects"
 	"signet/internal/token"
 )
@@ -16,7 +17,7 @@ func (a *App) newSTS(oauth *token.OAuth) (http.Handler, error) {
 	if a.Config.Objects.Auth == "off" {
 		return nil, nil
 	}
-	roles, err := a.trustedRoles()
+	roles, err := trustedRoles(a.Config.Objects.Roles)
 	if err != nil {
 		return nil, err
 	}
@@ -56,14 +57,14 @@ func bearer(oauth *token.OAuth, r *http.Request, value, origin string) (objects.
 }
 
 // trustedRoles are the roles of the configuration.
-func (a *App) trustedRoles() (map[string]objects.TrustedRole, error) {
+func trustedRoles(configured map[string]config.Role) (map[string]objects.TrustedRole, error) {
 	roles := map[string]objects.TrustedRole{}
-	for name, r := range a.Config.Objects.Roles {
+	for name, r := range configured {
 		role := objects.TrustedRole{Account: r.Account, Issuer: r.Issuer, Audience: r.Audience, Subject: r.Subject}
 		for _, text := range r.Grants {
 			g, err := objects.ParseAllowance(text)
 			if err != nil {
-				return nil, fmt.Errorf("objects.roles.%s.grants: %q %w", name, text, err)
+				return nil, fmt.Errorf("objects.roles.%s.grants: %q: %w", name, text, err)
 			}
 			role.Grants = append(role.Grants, g)
 		}
