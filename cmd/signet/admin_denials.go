@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"signet/internal/app"
@@ -40,13 +41,26 @@ func (cmd denialsCmd) Run(ctx context.Context, c *console) error {
 			return err
 		}
 		all := []denialView{}
-		t := table{heads: []string{"TIME", "KEY", "OPERATION", "OBJECT", "CODE"}, wrap: true, none: "nothing was refused in the last 30 days"}
+		t := table{heads: []string{"TIME", "KEY", "REQUEST", "CODE"}, wrap: true, none: cmd.none()}
 		for _, d := range page.Denials {
 			all = append(all, viewOf(d))
-			t.add(d.At.UTC().Format(time.DateTime), d.AccessKeyID, d.Operation, d.Bucket+"/"+d.Key, d.Code)
+			t.add(d.At.UTC().Format("01-02 15:04:05"), d.AccessKeyID, strings.TrimRight(d.Operation+" "+d.Bucket+"/"+d.Key, " /"), d.Code)
 		}
 		return cmd.list(c, all, t)
 	})
+}
+
+func (cmd denialsCmd) none() string {
+	if cmd.AccessKeyID+cmd.Bucket+cmd.RequestID != "" {
+		return "nothing like that was refused in the last 30 days (signet admin denials lists all)"
+	}
+	return "nothing was refused in the last 30 days"
+}
+
+// Help is what the command's help says below the flags.
+func (denialsCmd) Help() string {
+	return "Times are UTC. --json has more of each: its address, the reason, the request id, and where a signature did not match " +
+		"the canonical request that the server made."
 }
 
 func viewOf(d objects.Denial) denialView {

@@ -90,7 +90,7 @@ func (cmd listGrantsCmd) Run(ctx context.Context, c *console) error {
 		if err != nil {
 			return err
 		}
-		t := table{heads: []string{"GRANT", "TO", "ALLOWS", "ACCOUNT"}, wrap: true, none: "nothing was granted yet; signet admin grant does it"}
+		t := table{heads: []string{"GRANT", "TO", "ALLOWS", "ACCOUNT"}, wrap: true, none: cmd.none()}
 		views := []grantView{}
 		for _, g := range list {
 			views = append(views, viewGrant(g))
@@ -98,6 +98,13 @@ func (cmd listGrantsCmd) Run(ctx context.Context, c *console) error {
 		}
 		return cmd.list(c, views, t)
 	})
+}
+
+func (cmd listGrantsCmd) none() string {
+	if cmd.Account+cmd.Bucket+cmd.AccessKeyID != "" {
+		return "no grants are about that (signet admin list-grants lists all)"
+	}
+	return "nothing was granted yet; signet admin grant does it"
 }
 
 type listBucketsCmd struct {

@@ -17,6 +17,7 @@ import (
 	"signet/internal/account"
 	"signet/internal/app"
 	"signet/internal/fault"
+	"signet/internal/objects"
 	"signet/internal/token"
 )
 
@@ -39,7 +40,7 @@ type cli struct {
 	Seal    sealCmd    `cmd:"" help:"Replace the master key that secrets are sealed with."`
 	Audit   auditCmd   `cmd:"" help:"Verify and export the audit log."`
 
-	Admin     adminCmd     `cmd:"" help:"Accounts, users, tokens and service keys."`
+	Admin     adminCmd     `cmd:"" help:"Accounts, users, tokens, keys, buckets and OAuth clients."`
 	Token     tokenCmd     `cmd:"" help:"The token authority: its signing keys, and what a token is."`
 	Authroute authrouteCmd `cmd:"" help:"Signed mail: keys, proofs, modes, break-glass, load test."`
 	S3        s3Cmd        `cmd:"" name:"s3" help:"Buckets and objects, with an access key."`
@@ -133,6 +134,9 @@ func nextStep(err error) string {
 		{account.ErrNoToken, "user tokens USER"},
 		{account.ErrUnknownSession, "user sessions USER"},
 		{account.ErrPermission, "permissions"},
+		{objects.ErrNoAccessKey, "list-keys --all"},
+		{objects.ErrNoGrant, "list-grants"},
+		{objects.ErrNoBucket, "list-buckets"},
 		{account.ErrAdminExists, "user setup-link USER"},
 	} {
 		if errors.Is(err, s.refusal) {
@@ -152,6 +156,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func statusOf(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
+	}
+	if refused, ok := errors.AsType[s3Refusal](err); ok {
+		return refused.status()
 	}
 	if errors.Is(err, client.ErrUnreachable) {
 		return exitUnreachable

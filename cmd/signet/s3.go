@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type s3Cmd struct {
 // argument would show in the list of processes.
 type s3Server struct {
 	Endpoint string `help:"S3 listener of the server." env:"AWS_ENDPOINT_URL_S3,AWS_ENDPOINT_URL" placeholder:"http://127.0.0.1:9000" default:"http://127.0.0.1:9000"`
-	Region   string `help:"Region of the server (objects.region)." env:"AWS_REGION" default:"us-east-1"`
+	Region   string `help:"Region of the server (objects.region)." env:"AWS_REGION,AWS_DEFAULT_REGION" default:"us-east-1"`
 }
 
 // Help is what the commands' help says below the flags.
@@ -73,11 +74,52 @@ func s3Error(err error) error {
 	refused, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		if err != nil && !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("%w: %w", client.ErrUnreachable, err)
+			return unreachable(err)
 		}
 		return err
 	}
-	return fmt.Errorf("%s: %s", refused.ErrorCode(), refused.ErrorMessage())
+	return s3Refusal{refused.ErrorCode(), refused.ErrorMessage()}
+}
+
+// unreachable leaves out what the SDK says around the error of the connection.
+func unreachable(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		at, _, _ := strings.Cut(failed.URL, "?")
+		return fmt.Errorf("%w: %s: %w (--endpoint or AWS_ENDPOINT_URL names another)", client.ErrUnreachable, at, failed.Err)
+	}
+	return fmt.Errorf("%w: %w", client.ErrUnreachable, err)
+}
+
+// s3Refusal is an answer of the S3 API that says no.
+type s3Refusal struct{ code, text string }
+
+// Error returns what the server says, and what to look at.
+func (e s3Refusal) Error() string {
+	hint := ""
+	switch e.code {
+	case "AccessDenied":
+		hint = " (the key has no grant for it, or a policy denies it)"
+	case "AuthorizationHeaderMalformed":
+		hint = " (--region or AWS_REGION)"
+	case "InvalidAccessKeyId":
+		hint = " (revoked, expired, or of another server: signet admin list-keys --all)"
+	case "SignatureDoesNotMatch":
+		hint = " (is AWS_SECRET_ACCESS_KEY the secret of AWS_ACCESS_KEY_ID?)"
+	case "NoSuchBucket":
+		hint = " (signet s3 ls lists those of this key)"
+	case "NotFound", "SeeOther": // made up by the SDK, where an answer names no code
+		hint = " (is that the S3 listener? --endpoint or AWS_ENDPOINT_URL names another)"
+	}
+	return e.code + ": " + e.text + hint
+}
+
+// status is that of an answer of no, unless the server could not answer.
+func (e s3Refusal) status() int {
+	switch e.code {
+	case "InternalError", "ServiceUnavailable", "SlowDown":
+		return exitUnreachable
+	}
+	return exitRefused
 }
 
 type s3ListCmd struct {
@@ -174,9 +216,9 @@ func bytesOf(n int64) string {
 type s3PresignCmd struct {
 	s3Server
 	printed
-	Place   string        `arg:"" help:"s3://BUCKET/KEY" placeholder:"s3://BUCKET/KEY"`
-	Method  string        `help:"GET reads, PUT writes." enum:"GET,PUT" default:"GET"`
-	Expires time.Duration `help:"How long the link is good, up to 7 days." default:"1h"`
+	Place   string   `arg:"" help:"s3://BUCKET/KEY" placeholder:"s3://BUCKET/KEY"`
+	Method  string   `help:"GET reads, PUT writes." enum:"GET,PUT" default:"GET"`
+	Expires lifetime `help:"How long the link is good, such as 10m or 2d; up to 7d." default:"1h"`
 }
 
 // Run prints a link.
@@ -185,18 +227,19 @@ func (cmd s3PresignCmd) Run(ctx context.Context, c *console) error {
 	if !ok || at.key == "" {
 		return usagef("%q is not an object (try s3://BUCKET/KEY)", cmd.Place)
 	}
-	if cmd.Expires < time.Second || cmd.Expires > 7*24*time.Hour {
-		return usagef("--expires: must be from 1s to 168h")
+	good := time.Duration(cmd.Expires)
+	if good < time.Second || good > 7*24*time.Hour {
+		return usagef("--expires: must be from 1s to 7d")
 	}
 	cl, err := cmd.open(c)
 	if err != nil {
 		return err
 	}
-	link, err := presigned(ctx, s3.NewPresignClient(cl, s3.WithPresignExpires(cmd.Expires)), cmd.Method, at)
+	link, err := presigned(ctx, s3.NewPresignClient(cl, s3.WithPresignExpires(good)), cmd.Method, at)
 	if err != nil {
 		return s3Error(err)
 	}
-	until := time.Now().Add(cmd.Expires).UTC().Truncate(time.Second)
+	until := time.Now().Add(good).UTC().Truncate(time.Second)
 	return cmd.print(c, map[string]any{"url": link, "method": cmd.Method, "expires_at": until}, "%s", link)
 }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -49,6 +50,9 @@ func (cmd s3CopyCmd) Run(ctx context.Context, c *console) error {
 		_, err = cl.CopyObject(ctx, &s3.CopyObjectInput{Bucket: &to.bucket, Key: &to.key, CopySource: &source})
 		err = s3Error(err)
 	case remoteFrom:
+		if info, err := os.Stat(cmd.Target); err == nil && info.IsDir() {
+			cmd.Target = filepath.Join(cmd.Target, path.Base(from.key))
+		}
 		err = cmd.download(ctx, c, cl, from)
 	default:
 		err = cmd.upload(ctx, c, cl, to)
@@ -78,18 +82,17 @@ func (cmd s3CopyCmd) download(ctx context.Context, c *console, cl *s3.Client, fr
 		_, err = io.Copy(c.out, body)
 		return err
 	}
-	target := cmd.Target
-	if info, err := os.Stat(target); err == nil && info.IsDir() {
-		target = filepath.Join(target, filepath.Base(from.key))
+	f, err := os.CreateTemp(filepath.Dir(cmd.Target), ".signet-*")
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("%s: no such directory", filepath.Dir(cmd.Target))
 	}
-	f, err := os.CreateTemp(filepath.Dir(target), ".signet-*")
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(f, body)
 	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), target)
+		err = os.Rename(f.Name(), cmd.Target)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
