@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"signet/internal/app"
@@ -55,7 +57,11 @@ func (cmd grantCmd) Run(ctx context.Context, c *console) error {
 		if err != nil {
 			return err
 		}
-		return cmd.print(c, viewGrant(g), "%s has %s now", cmp.Or(cmd.AccessKeyID, cmd.User), g.String())
+		later := ""
+		if _, err := a.ObjectAccess.Bucket(ctx, g.Bucket); errors.Is(err, objects.ErrNoBucket) && !strings.HasSuffix(g.Bucket, "*") {
+			later = "; there is no such bucket yet (signet admin list-buckets)"
+		}
+		return cmd.print(c, viewGrant(g), "%s has %s now%s", cmp.Or(cmd.AccessKeyID, cmd.User), g.String(), later)
 	})
 }
 
