@@ -21,7 +21,6 @@ type DoorOptions struct {
 	Uniform     bool     // every refusal of a proof is AccessDenied
 	AllowPublic bool     // buckets may be opened to everybody
 	MaxBody     int64    // bytes of one request's object; 0: 5 GiB
-	Secure      bool     // the listener, or the trusted proxy before it, speaks TLS
 
 	Proxies []netip.Prefix // whose X-Forwarded-Host and X-Forwarded-Proto count
 

@@ -3,7 +3,7 @@ package objects
 import "signet/internal/fault"
 
 // What the door refuses, by S3's own codes (API reference, "Error responses"). The code
-// is the word of the fault; [Status] gives its HTTP status.
+// is the word of the fault; statusOf gives its HTTP status.
 var (
 	ErrAccessDenied    = code(fault.Forbidden, "AccessDenied", "Access Denied")
 	ErrNoSuchBucket    = code(fault.NotFound, "NoSuchBucket", "The specified bucket does not exist")

@@ -43,7 +43,7 @@ const (
 	OwnerSecret = "owner-secret-of-forty-characters-1234567"
 )
 
-// log is an audit log that keeps nothing: these tests are of the door.
+// quietLog is an audit log that keeps nothing: these tests are of the door.
 type quietLog struct{}
 
 func (quietLog) Record(context.Context, *db.Tx, audit.Event) error { return nil }
