@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"signet/internal/sigv4"
 )
 
 // partSize is how much is sent at a time, in bytes: 10,000 parts are 312 GiB.
@@ -46,7 +47,7 @@ func (cmd s3CopyCmd) Run(ctx context.Context, c *console) error {
 	}
 	switch {
 	case remoteFrom && remoteTo:
-		source := from.bucket + "/" + (&url.URL{Path: from.key}).EscapedPath()
+		source := from.bucket + "/" + sigv4.EscapePath(from.key)
 		_, err = cl.CopyObject(ctx, &s3.CopyObjectInput{Bucket: &to.bucket, Key: &to.key, CopySource: &source})
 		err = s3Error(err)
 	case remoteFrom:

@@ -132,6 +132,10 @@ func appendEncoded(b []byte, s string, path bool) []byte {
 	return b
 }
 
+// EscapePath is a path, or the key in one, as S3 signs it: all but the unreserved
+// characters and / is %XX.
+func EscapePath(s string) string { return string(appendEncoded(nil, s, true)) }
+
 func unreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		c == '-' || c == '.' || c == '_' || c == '~'

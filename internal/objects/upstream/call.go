@@ -30,23 +30,6 @@ type call struct {
 	length      int64
 }
 
-// escape writes a key as S3 signs it: unreserved characters and slashes stay.
-func escape(s string) string {
-	const hexDigits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~/", c) >= 0 {
-			b.WriteByte(c)
-			continue
-		}
-		b.WriteByte('%')
-		b.WriteByte(hexDigits[c>>4])
-		b.WriteByte(hexDigits[c&15])
-	}
-	return b.String()
-}
-
 func (s *Store) address(c call) *url.URL {
 	u := *s.endpoint
 	path := "/" + c.bucket
@@ -56,7 +39,7 @@ func (s *Store) address(c call) *url.URL {
 	if c.key != "" || path == "" {
 		path += "/" + c.key
 	}
-	u.Path, u.RawPath = path, escape(path)
+	u.Path, u.RawPath = path, sigv4.EscapePath(path)
 	u.RawQuery = strings.ReplaceAll(c.query.Encode(), "+", "%20")
 	return &u
 }

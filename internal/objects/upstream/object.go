@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"signet/internal/objects"
+	"signet/internal/sigv4"
 )
 
 const metaPrefix = "X-Amz-Meta-"
@@ -218,7 +219,7 @@ type copyDocument struct {
 
 // source is x-amz-copy-source.
 func source(r objects.Ref) string {
-	s := "/" + r.Bucket + "/" + escape(r.Key)
+	s := "/" + r.Bucket + "/" + sigv4.EscapePath(r.Key)
 	if r.VersionID != "" {
 		s += "?versionId=" + url.QueryEscape(r.VersionID)
 	}
