@@ -157,7 +157,7 @@ var foreignKey = key{"AKIAFOREIGNFOREIGN22", strings.Repeat("f", 40)}
 func startForeign(t *testing.T, path string) string {
 	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%d", signettest.FreePorts(t))
-	cmd := exec.CommandContext(t.Context(), path, "--access", foreignKey.id, "--secret", foreignKey.secret, "--port", address, "--quiet", //nolint:gosec // the operator names it
+	cmd := exec.CommandContext(t.Context(), path, "--access", foreignKey.id, "--secret", foreignKey.secret, "--port", address, "--quiet",
 		"posix", "--versioning-dir", t.TempDir(), t.TempDir())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
