@@ -202,11 +202,10 @@ Try, in another terminal:
   %s try token --ready-file %s
   %s try s3 --ready-file %s
   curl -H "Authorization: Bearer $(jq -r .api_token %s)" %s/api/v1/authroute/keys
-  curl '%s/.well-known/authroute-revocations'
   curl %s/ready
 
 `, took.Round(time.Millisecond), r.Public, r.Policy, r.Objects, r.S3.AccessKeyID, r.S3.Bucket, r.Operations, r.MTLS.URL, r.Data, r.User.Email, r.AdminLink,
-		self, cmd.ReadyFile, self, cmd.ReadyFile, self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Public, r.Operations)
+		self, cmd.ReadyFile, self, cmd.ReadyFile, self, cmd.ReadyFile, cmd.ReadyFile, r.Public, r.Operations)
 }
 
 type migrateCmd struct{ store }

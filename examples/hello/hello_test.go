@@ -76,14 +76,14 @@ func newWorld(t *testing.T) *world {
 	token.HandoffRoutes(mux, w.codes, clients)
 	ctx := ticket.With(t.Context(), ticket.Operator([]string{"oauth:clients"}))
 	c, secret, err := clients.Create(ctx, token.NewClient{
-		Name: "Hello", Redirects: []string{"http://app.localhost:8081/callback"}, LogoutURI: helloServer.URL + "/backchannel-logout",
+		Name: "Hello", Redirects: []string{"http://app.localhost:9080/callback"}, LogoutURI: helloServer.URL + "/backchannel-logout",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.app, err = newApp(config{
 		signet: signet.URL, issuer: signet.URL, clientID: c.ID, secret: secret, audience: c.ID,
-		origin: "http://app.localhost:8081", now: time.Now,
+		origin: "http://app.localhost:9080", now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func (w *world) browser() *browser { return &browser{hello: w.hello, cookies: ma
 
 func (b *browser) do(t *testing.T, method, target string, headers ...string) (*httptest.ResponseRecorder, string) {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, "http://app.localhost:8081"+target, nil)
+	r := httptest.NewRequestWithContext(t.Context(), method, "http://app.localhost:9080"+target, nil)
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
@@ -235,7 +235,7 @@ func TestMadeUpLogoutTokenSignsNobodyOut(t *testing.T) {
 	w := newWorld(t)
 	b := w.signIn(t)
 	for _, made := range []string{"", "x", "e30.e30."} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://app.localhost:8081/backchannel-logout",
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://app.localhost:9080/backchannel-logout",
 			strings.NewReader(url.Values{"logout_token": {made}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		rec := httptest.NewRecorder()
@@ -276,7 +276,7 @@ func TestHelloWantsItsSecretFromTheEnvironment(t *testing.T) {
 	}
 	t.Setenv("HELLO_CLIENT_SECRET", "sgc_x")
 	c, listen, err := configure([]string{"--client-id", "cli_x", "--signet", "https://auth.example.org/"})
-	if err != nil || c.issuer != "https://auth.example.org" || c.audience != "cli_x" || c.secret != "sgc_x" || listen != "127.0.0.1:8081" {
+	if err != nil || c.issuer != "https://auth.example.org" || c.audience != "cli_x" || c.secret != "sgc_x" || listen != "127.0.0.1:9080" {
 		t.Errorf("got %q, %v", listen, err)
 	}
 }

@@ -74,9 +74,9 @@ func configure(args []string) (c config, listen string, err error) {
 	f.StringVar(&c.issuer, "issuer", "", "issuer in Signet's tokens, where it is not the address")
 	f.StringVar(&c.clientID, "client-id", "", "client id of this app, from signet admin client create")
 	f.StringVar(&c.audience, "audience", "", "first audience of the client, where it has one")
-	f.StringVar(&c.origin, "origin", "http://app.localhost:8081", "address of this app, as browsers know it")
+	f.StringVar(&c.origin, "origin", "http://app.localhost:9080", "address of this app, as browsers know it")
 	f.BoolVar(&c.oauth, "oauth", false, "sign in by OAuth, with tokens that are bound to a key of this process (DPoP)")
-	f.StringVar(&listen, "listen", "127.0.0.1:8081", "host and port to listen on")
+	f.StringVar(&listen, "listen", "127.0.0.1:9080", "host and port to listen on")
 	if err := f.Parse(args); err != nil {
 		return config{}, "", err
 	}

@@ -32,9 +32,9 @@ import (
 const pageTime = 5 * time.Minute
 
 // ports are the default ports and where signet dev has the same, counted from its base.
-var ports = map[string]int{"8080": 0, "8081": 1, "8082": 2, "8084": 4, "8086": 6, "10040": 2, "9464": 4, "8090": 9}
+var ports = map[string]int{"8080": 0, "8081": 1, "8082": 2, "8084": 4, "8086": 6, "10040": 2, "9464": 4, "8090": 9, "9080": 7} // the last: an app, on a port that nothing has yet
 
-var port = regexp.MustCompile(`(:)(8080|8081|8082|8084|8086|8090|9464|10040)\b`)
+var port = regexp.MustCompile(`(:)(8080|8081|8082|8084|8086|8090|9080|9464|10040)\b`)
 
 var readyFile = regexp.MustCompile(`--ready-file (\S+?)'?(?:\s|$)`)
 
