@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A pattern is text in which * stands for any text and ? for any one character.
@@ -39,7 +40,8 @@ func plain(r rune) piece {
 // pattern reads a pattern with the variables of the policy's version.
 func (s scope) pattern(text string) (pattern, error) {
 	if !strings.Contains(text, "${") {
-		return literalPattern(text), nil
+		p := literalPattern(text)
+		return p, s.spend(p)
 	}
 	if !s.variables {
 		return nil, errors.New("variables need Version " + version2012)
@@ -64,7 +66,7 @@ func (s scope) pattern(text string) (pattern, error) {
 		}
 		text = rest
 	}
-	return p, nil
+	return p, s.spend(p)
 }
 
 // resolve puts the values of variables in their places, as text in which * is a star. A
@@ -106,29 +108,104 @@ func (p pattern) text() string {
 // match reports whether the whole text fits.
 func (p pattern) match(text string, values map[string][]string) bool {
 	p, ok := p.resolve(values)
-	return ok && p.fits([]rune(text))
+	return ok && p.fits(text)
 }
 
-// fits goes on behind the last star where it must: what stars before it took may stay.
-func (p pattern) fits(text []rune) bool {
-	at, star, from := 0, -1, 0
-	for i := 0; i < len(text); {
-		switch {
-		case at < len(p) && p[at].wild == '*':
-			star, from = at, i
-			at++
-		case at < len(p) && (p[at].wild == '?' || p[at].wild == 0 && p[at].char == text[i]):
-			at++
-			i++
-		case star >= 0:
-			from++
-			at, i = star+1, from
-		default:
+// fits looks for the segments between the stars from left to right: what one has found
+// need not be looked for again, so that no pattern makes it try all ways.
+func (p pattern) fits(text string) bool {
+	segments := p.segments()
+	n, ok := segments[0].begins(text)
+	if !ok {
+		return false
+	}
+	text = text[n:]
+	if len(segments) == 1 {
+		return text == ""
+	}
+	last := len(segments) - 1
+	for _, s := range segments[1:last] {
+		if n, ok = s.find(text); !ok {
 			return false
 		}
+		text = text[n:]
 	}
-	for at < len(p) && p[at].wild == '*' {
-		at++
+	return segments[last].ends(text)
+}
+
+// segments are what stands between stars; one more than there are stars.
+func (p pattern) segments() []pattern {
+	var all []pattern
+	from := 0
+	for i, c := range p {
+		if c.wild == '*' {
+			all = append(all, p[from:i])
+			from = i + 1
+		}
 	}
-	return at == len(p)
+	return append(all, p[from:])
+}
+
+// begins reports whether text begins with a segment, and how many bytes of it do.
+func (p pattern) begins(text string) (n int, ok bool) {
+	for _, c := range p {
+		r, size := utf8.DecodeRuneInString(text[n:])
+		if size == 0 || c.wild == 0 && c.char != r {
+			return 0, false
+		}
+		n += size
+	}
+	return n, true
+}
+
+// find returns where the first place of a segment ends.
+func (p pattern) find(text string) (end int, ok bool) {
+	if !p.loose() {
+		s := p.text()
+		i := strings.Index(text, s)
+		return i + len(s), i >= 0
+	}
+	for i := range text {
+		if n, ok := p.begins(text[i:]); ok {
+			return i + n, true
+		}
+	}
+	return 0, false
+}
+
+// ends reports whether text ends with a segment.
+func (p pattern) ends(text string) bool {
+	from := len(text)
+	for range p {
+		_, size := utf8.DecodeLastRuneInString(text[:from])
+		if size == 0 {
+			return false
+		}
+		from -= size
+	}
+	n, ok := p.begins(text[from:])
+	return ok && n == len(text)-from
+}
+
+// loose reports whether a segment has a ?, so that it must be tried at each place.
+func (p pattern) loose() bool {
+	return slices.ContainsFunc(p, func(c piece) bool { return c.wild == '?' })
+}
+
+// maxLoose is how many characters a policy may have in segments with ? between stars: all
+// of them are compared at each place of a text.
+const maxLoose = 512
+
+// spend counts what looking for a pattern's segments takes.
+func (s scope) spend(p pattern) error {
+	segments := p.segments()
+	for i, one := range segments {
+		if i > 0 && i < len(segments)-1 && one.loose() {
+			*s.spent += len(one)
+		}
+	}
+	if *s.spent > maxLoose {
+		return fmt.Errorf("more than %d characters stand in patterns with a ? between two *", maxLoose)
+	}
+	return nil
 }

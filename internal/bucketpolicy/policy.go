@@ -66,7 +66,7 @@ func Parse(doc []byte, bucket string, actions []string) (Policy, error) {
 	if err := only("the policy", top, "Version", "Id", "Statement"); err != nil {
 		return Policy{}, err
 	}
-	s := scope{bucket: bucket, actions: actions}
+	s := scope{bucket: bucket, actions: actions, spent: new(int)}
 	version, err := optionalText(top, "Version", version2008)
 	if err != nil {
 		return Policy{}, err

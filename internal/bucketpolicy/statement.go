@@ -45,6 +45,7 @@ type scope struct {
 	bucket    string
 	actions   []string
 	variables bool // the version of the policy has them
+	spent     *int // see maxLoose
 }
 
 func (s scope) statement(raw json.RawMessage) (one statement, err error) {
