@@ -88,7 +88,7 @@ func away(err error) error {
 // refusals are those of the service that are the client's to hear.
 func refusals() []*fault.Error {
 	return []*fault.Error{
-		objects.ErrNoSuchBucket, objects.ErrNoSuchKey, objects.ErrNoSuchVersion, objects.ErrNoSuchUpload, objects.ErrBucketNotEmpty,
+		objects.ErrBucketOwned, objects.ErrBucketExists, objects.ErrNoSuchBucket, objects.ErrNoSuchKey, objects.ErrNoSuchVersion, objects.ErrNoSuchUpload, objects.ErrBucketNotEmpty,
 		objects.ErrConflict, objects.ErrKeyTooLong, objects.ErrInvalidPart, objects.ErrPartOrder, objects.ErrTooSmall, objects.ErrTooLarge,
 		objects.ErrMetaTooLarge, objects.ErrPrecondition, objects.ErrRange, objects.ErrPartOfObject, objects.ErrMethod, objects.ErrNotImplemented,
 		objects.ErrInvalidTag, objects.ErrBucketState, objects.ErrSlowDown, objects.ErrArgument, objects.ErrRequest, objects.ErrMalformedXML,

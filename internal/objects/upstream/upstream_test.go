@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -190,5 +191,22 @@ func TestServiceThatIsAwayOrRefusesUsIsNoClientsFault(t *testing.T) {
 	a.Wants(t, "our key is refused", 500, "InternalError")
 	if strings.Contains(a.Body, "AKIASTRANGER") {
 		t.Errorf("the client learns of our key: %s", a.Body)
+	}
+}
+
+func TestBucketThatIsOursAlreadyIsMade(t *testing.T) {
+	for code, want := range map[string]error{"BucketAlreadyOwnedByYou": nil, "BucketAlreadyExists": objects.ErrBucketExists} {
+		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code></Error>")
+		}))
+		defer service.Close()
+		s, err := upstream.New(upstream.Options{Endpoint: service.URL, Region: "us-east-1", AccessKeyID: "a", SecretAccessKey: "b", Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CreateBucket(t.Context(), "files"); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", code, err, want)
+		}
 	}
 }
