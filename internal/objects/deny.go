@@ -46,7 +46,7 @@ func (d *Door) denyProof(q *request, e *sigv4.Error) {
 	if id := e.Detail("AWSAccessKeyId"); id != "" && n.AccessKeyID == "" {
 		n.AccessKeyID, n.Account = id, d.accountOf(q, id)
 	}
-	n.Canonical = withoutTokens(e.Detail("CanonicalRequest"))
+	n.Canonical = withoutSecrets(e.Detail("CanonicalRequest"))
 	d.o.Denied(q.Context(), n)
 }
 
@@ -62,23 +62,36 @@ func (d *Door) denial(q *request, word, reason string) Denial {
 	return n
 }
 
-// withoutTokens takes session tokens out of a canonical request: with its key, one is a
-// credential.
-func withoutTokens(canonical string) string {
+// withoutSecrets takes out of a canonical request what nobody shall find in a table of
+// refusals: session tokens, which with their key are a credential, and keys that clients
+// encrypt with.
+func withoutSecrets(canonical string) string {
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {
-		if strings.HasPrefix(line, "x-amz-security-token:") {
-			lines[i] = "x-amz-security-token:..."
+		if name, _, ok := strings.Cut(line, ":"); ok && isSecret(name) {
+			lines[i] = name + ":..."
 		}
-		if before, after, ok := strings.Cut(line, "X-Amz-Security-Token="); ok {
-			_, rest, more := strings.Cut(after, "&")
-			lines[i] = before + "X-Amz-Security-Token=..."
-			if more {
-				lines[i] += "&" + rest
+		if i != queryLine {
+			continue
+		}
+		parameters := strings.Split(line, "&")
+		for n, p := range parameters {
+			if name, _, _ := strings.Cut(p, "="); isSecret(name) {
+				parameters[n] = name + "=..."
 			}
 		}
+		lines[i] = strings.Join(parameters, "&")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// queryLine is where the query of a canonical request stands.
+const queryLine = 2
+
+// isSecret reports whether the value of a header or parameter is one.
+func isSecret(name string) bool {
+	name = strings.ToLower(name)
+	return name == "x-amz-security-token" || name == "authorization" || strings.HasSuffix(name, "-customer-key")
 }
 
 // accountOf is whose key a request named that did not prove it: its owner wants to know.

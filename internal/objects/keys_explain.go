@@ -33,7 +33,7 @@ func (k *Keys) Explain(ctx context.Context, r *http.Request, region string) (sig
 	if why != "" {
 		e.Reasons = append([]string{why}, e.Reasons...)
 	}
-	e.CanonicalRequest = withoutTokens(e.CanonicalRequest)
+	e.CanonicalRequest = withoutSecrets(e.CanonicalRequest)
 	return e, nil
 }
 

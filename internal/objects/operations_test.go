@@ -191,13 +191,15 @@ func TestRefusalIsToldWithWhatExplainsIt(t *testing.T) {
 	h := withFiles(t, nil, "k")
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/files/k", nil)
 	r.Header.Set("X-Amz-Security-Token", "s3cret-token")
+	r.Header.Set("X-Amz-Server-Side-Encryption-Customer-Key", "s3cret-key")
+	r.URL.RawQuery = "X-Amz-Security-Token=s3cret-too&a=b"
 	sigv4.Sign(r, sigv4.NewCredential(objectstest.OwnerKey, "another secret", "", nil), "UNSIGNED-PAYLOAD", sigv4.Options{Now: time.Now(), Region: "us-east-1", Service: "s3"})
 	h.Do(r).Wants(t, "wrong secret", 403, "SignatureDoesNotMatch")
 	n, ok := h.LastDenial()
 	if !ok || n.Code != "SignatureDoesNotMatch" || n.AccessKeyID != objectstest.OwnerKey || n.Account != "acme" || n.Operation != "GetObject" || n.Bucket != "files" || n.Key != "k" {
 		t.Errorf("got %+v", n)
 	}
-	if !strings.Contains(n.Canonical, "GET\n/files/k\n") || strings.Contains(n.Canonical, "s3cret-token") {
+	if !strings.Contains(n.Canonical, "GET\n/files/k\n") || strings.Contains(n.Canonical, "s3cret") || !strings.Contains(n.Canonical, "&a=b\n") {
 		t.Errorf("canonical request: got %q", n.Canonical)
 	}
 }
