@@ -19,8 +19,11 @@ import (
 	"signet/internal/sigv4"
 )
 
-// partSize is how much is sent at a time, in bytes: 10,000 parts are 312 GiB.
-const partSize = 32 << 20
+// partSize is how much is sent at a time, in bytes; an upload has 10,000 parts at most.
+const (
+	partSize  = 32 << 20
+	maxCopied = 10_000 * partSize
+)
 
 type s3CopyCmd struct {
 	s3Server
@@ -120,6 +123,9 @@ func (cmd s3CopyCmd) upload(ctx context.Context, c *console, cl *s3.Client, to p
 			return usagef("%s is a directory: copy its files one by one, or take rclone", cmd.Source)
 		}
 		in, size = f, info.Size()
+		if size > maxCopied {
+			return usagef("%s: %s are too many for signet s3 cp, which sends %s at most: take rclone", cmd.Source, bytesOf(size), bytesOf(maxCopied))
+		}
 	}
 	return s3Error(sendParts(ctx, cl, to, in, newMeter(c, to.key, size)))
 }
@@ -150,8 +156,7 @@ func sendParts(ctx context.Context, cl *s3.Client, to place, in io.Reader, m *me
 
 func restOfParts(ctx context.Context, cl *s3.Client, to place, id *string, in io.Reader, buf []byte, m *meter) error {
 	var parts []types.CompletedPart
-	for n := len(buf); n > 0; {
-		number := int32(len(parts) + 1) //nolint:gosec // the server refuses more than 10,000
+	for number, n := int32(1), len(buf); n > 0; number++ {
 		sent, err := cl.UploadPart(ctx, &s3.UploadPartInput{Bucket: &to.bucket, Key: &to.key, UploadId: id, PartNumber: &number, Body: bytes.NewReader(buf[:n])})
 		if err != nil {
 			return err
