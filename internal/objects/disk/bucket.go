@@ -54,6 +54,7 @@ func (s *Store) CreateBucket(ctx context.Context, bucket string) error {
 // DeleteBucket implements [objects.Store]. Uploads under way do not keep a bucket: they
 // are aborted.
 func (s *Store) DeleteBucket(ctx context.Context, bucket string) error {
+	defer s.hot.change(name{bucket: bucket})()
 	return failed(s.db.Update(ctx, func(tx *db.Tx) error {
 		if err := lockBucket(ctx, tx, bucket); err != nil {
 			return err
@@ -91,6 +92,7 @@ func (s *Store) Versioning(ctx context.Context, bucket string) (v objects.Versio
 // SetVersioning implements [objects.Store]. It returns ErrBucketState where versioning
 // is to be as if it had never been.
 func (s *Store) SetVersioning(ctx context.Context, bucket string, v objects.Versioning) error {
+	defer s.hot.change(name{bucket: bucket})()
 	return failed(s.db.Update(ctx, func(tx *db.Tx) error {
 		if err := lockBucket(ctx, tx, bucket); err != nil {
 			return err

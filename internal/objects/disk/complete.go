@@ -17,6 +17,7 @@ import (
 // the object is there.
 func (s *Store) Complete(ctx context.Context, c objects.Completion) (o objects.Object, err error) {
 	u := objects.Upload{Bucket: c.Bucket, Key: c.Key, ID: c.UploadID}
+	defer s.hot.change(name{c.Bucket, c.Key})()
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		// In the order of all that lock both.
 		if err := lockKey(ctx, tx, c.Bucket, c.Key); err != nil {

@@ -14,6 +14,7 @@ func (s *Store) Copy(ctx context.Context, c objects.Copy) (o objects.Object, err
 	if err != nil {
 		return objects.Object{}, err
 	}
+	defer s.hot.change(name{c.Bucket, c.Key})()
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		// First, since source and copy may be one.
 		if err := lockKey(ctx, tx, c.Bucket, c.Key); err != nil {

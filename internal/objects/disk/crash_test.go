@@ -133,10 +133,12 @@ func TestWhatAKillLeavesIsOldOrNewAndWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = d.Close() })
-		s := newStore(t, d, disk.Options{Inline: 1 << 10})
+		o := disk.Options{Inline: 1 << 10}
+		s := newStore(t, d, o)
 		answered := map[int]int64{}
 		for range kills {
 			kill(t, url, s.Dir(), answered)
+			s = openStore(t, d, s.Dir(), o)
 			for w := range victims {
 				s.checkWhole(t, w, answered[w])
 			}

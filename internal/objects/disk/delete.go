@@ -11,6 +11,7 @@ import (
 // Delete implements [objects.Store]. Conditions on an object that is not there fail:
 // with ErrPrecondition where a delete marker hides it, else with ErrNoSuchKey.
 func (s *Store) Delete(ctx context.Context, r objects.Ref, c objects.Conditions) (done objects.Deleted, err error) {
+	defer s.hot.change(name{r.Bucket, r.Key})()
 	err = s.group.update(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 		if err := lockKey(ctx, tx, r.Bucket, r.Key); err != nil {
 			return err

@@ -54,6 +54,7 @@ type Options struct {
 type Store struct {
 	db     *db.DB
 	group  *group
+	hot    *hot
 	files  *files
 	inline int64
 	abort  time.Duration
@@ -86,7 +87,11 @@ func New(d *db.DB, dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return &Store{db: d, group: &group{db: d}, files: newFiles(dir, o.Sync), inline: o.Inline, abort: o.AbortAfter, now: o.Now}, nil
+	s := &Store{db: d, group: &group{db: d}, files: newFiles(dir, o.Sync), inline: o.Inline, abort: o.AbortAfter, now: o.Now}
+	if d.Dialect() == db.SQLite {
+		s.hot = newHot()
+	}
+	return s, nil
 }
 
 // Dir returns the directory of the files, for backup.

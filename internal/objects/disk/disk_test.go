@@ -36,13 +36,20 @@ func each(t *testing.T, f func(t *testing.T, s store)) {
 
 func newStore(t testing.TB, d *db.DB, o disk.Options) store {
 	t.Helper()
-	now := time.Now().UTC()
-	o.Now = func() time.Time { return now }
-	s, err := disk.New(d, t.TempDir(), o)
-	if err != nil {
+	s := openStore(t, d, t.TempDir(), o)
+	if err := s.CreateBucket(t.Context(), bucket); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CreateBucket(t.Context(), bucket); err != nil {
+	return s
+}
+
+// openStore opens what is there, as the next process does.
+func openStore(t testing.TB, d *db.DB, dir string, o disk.Options) store {
+	t.Helper()
+	now := time.Now().UTC()
+	o.Now = func() time.Time { return now }
+	s, err := disk.New(d, dir, o)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return store{s, d, &now}

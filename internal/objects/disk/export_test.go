@@ -59,3 +59,36 @@ func (s *Store) Waiting() int {
 	defer s.group.mu.Unlock()
 	return len(s.group.waiting)
 }
+
+// Hot is what a store keeps of keys that were read, of one bucket.
+type Hot struct{ h *hot }
+
+// NewHot returns an empty one.
+func NewHot() Hot { return Hot{newHot()} }
+
+// Get reports whether what stands at a key is kept.
+func (h Hot) Get(key string) (bool, uint64) {
+	_, ok, since := h.h.get(name{"b", key})
+	return ok, since
+}
+
+// Keep keeps an object at a key.
+func (h Hot) Keep(key string, since uint64) { h.KeepBytes(key, "x", since) }
+
+// KeepBytes keeps an object with those bytes.
+func (h Hot) KeepBytes(key, bytes string, since uint64) {
+	h.h.keep(name{"b", key}, slot{current: &row{bytes: []byte(bytes)}}, since)
+}
+
+// Change begins a change of a key, or with an empty one of the bucket.
+func (h Hot) Change(key string) (end func()) { return h.h.change(name{"b", key}) }
+
+// Bytes is how many bytes of objects are kept.
+func (h Hot) Bytes() (n int) {
+	for _, kept := range []map[name]slot{h.h.young, h.h.old} {
+		for _, at := range kept {
+			n += len(at.current.bytes)
+		}
+	}
+	return n
+}

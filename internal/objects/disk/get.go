@@ -52,12 +52,21 @@ func (s *Store) look(ctx context.Context, g objects.Get) (c *objects.Content, wh
 
 // glance reads a slot, with the bytes of the object.
 func (s *Store) glance(ctx context.Context, r objects.Ref) (slot, error) {
+	n := name{r.Bucket, r.Key}
+	at, ok, since := s.hot.get(n)
+	if ok {
+		return at, nil
+	}
 	var bytes []byte
 	at, err := scanSlot(func(into ...any) error {
 		return s.db.One(ctx, fullSlotQuery, []any{r.Bucket, r.Key}, into...)
 	}, r.Bucket, r.Key, &bytes)
 	if at.current != nil {
 		at.current.bytes = bytes
+		if err := at.current.decode(); err != nil {
+			return at, err
+		}
+		s.hot.keep(n, at, since)
 	}
 	return at, err
 }

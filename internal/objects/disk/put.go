@@ -26,6 +26,7 @@ func (s *Store) Put(ctx context.Context, p objects.Put) (objects.Object, error) 
 		return objects.Object{}, err
 	}
 	v.body, v.bytes, v.size, v.etag, v.checksum = t.file, t.bytes, t.size, t.etag(), encodeChecksum(t.checksum)
+	defer s.hot.change(name{p.Bucket, p.Key})()
 	o, err := s.write(ctx, t.file, func(ctx context.Context, tx *db.Tx) (objects.Object, error) {
 		return s.place(ctx, tx, v, p.Conditions)
 	})

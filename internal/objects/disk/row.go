@@ -27,8 +27,9 @@ type row struct {
 	checksum    string
 	attributes  string
 	tags        string
-	content     int64  // where its bytes are; 0: in files, or there are none
-	bytes       []byte // of content, where they were read
+	content     int64               // where its bytes are; 0: in files, or there are none
+	bytes       []byte              // of content, where they were read
+	said        *objects.Attributes // attributes and tags, once they were decoded
 }
 
 // columns of a version in both tables, in the order of [row.into] and [row.values].
@@ -44,6 +45,7 @@ func (r *row) into() []any {
 
 // say keeps what a client says of an object.
 func (r *row) say(a objects.Attributes) error {
+	r.said = nil
 	said, err := json.Marshal(attributes{
 		a.ContentType, a.CacheControl, a.ContentDisposition, a.ContentEncoding, a.ContentLanguage, a.Expires, a.Meta,
 	})
@@ -58,9 +60,23 @@ func (r *row) say(a objects.Attributes) error {
 // object is what a client gets to know, of a bucket whose versioning is v.
 func (r *row) object(v objects.Versioning) (objects.Object, error) {
 	o := r.listed(v)
-	var err error
-	o.Attributes, err = decodeAttributes(r.attributes, r.tags)
-	return o, err
+	if err := r.decode(); err != nil {
+		return o, err
+	}
+	o.Attributes = *r.said
+	return o, nil
+}
+
+// decode fills said.
+func (r *row) decode() error {
+	if r.said != nil {
+		return nil
+	}
+	a, err := decodeAttributes(r.attributes, r.tags)
+	if err == nil {
+		r.said = &a
+	}
+	return err
 }
 
 // listed is object without its attributes.

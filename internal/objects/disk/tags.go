@@ -27,6 +27,7 @@ func (s *Store) SetTags(ctx context.Context, r objects.Ref, tags []objects.Tag) 
 	if err != nil {
 		return "", err
 	}
+	defer s.hot.change(name{r.Bucket, r.Key})()
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		if err := lockKey(ctx, tx, r.Bucket, r.Key); err != nil {
 			return err
