@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"sync"
@@ -14,11 +13,8 @@ import (
 	"signet/internal/objects"
 )
 
-const (
-	small     = 64 << 10  // bodies up to here are read whole, and then written at once
-	chunkSize = 256 << 10 // of larger ones
-	chunks    = 3         // under way between reader and hasher
-)
+// small bodies are read whole, and then written at once.
+const small = 64 << 10
 
 // taken is a body that was read to its end.
 type taken struct {
@@ -31,10 +27,7 @@ type taken struct {
 
 func (t taken) etag() string { return hex.EncodeToString(t.md5) }
 
-var (
-	smallBuffers = sync.Pool{New: func() any { b := make([]byte, small+1); return &b }}
-	chunkBuffers = sync.Pool{New: func() any { b := make([]byte, chunkSize); return &b }}
-)
+var smallBuffers = sync.Pool{New: func() any { b := make([]byte, small+1); return &b }}
 
 // take reads a body and keeps it under a new name. Where it fails it leaves nothing.
 // Up to inline bytes need no file.
@@ -85,13 +78,10 @@ func (s *Store) takeSmall(b io.Reader, t *taken, inline int64) error {
 	})
 }
 
-// takeLarge hashes on a goroutine of its own: MD5 is slower than the disk, and the
-// body's own proof is computed where it is read.
 func (s *Store) takeLarge(b io.Reader, t *taken) error {
 	return s.keep(t.file, func(f *os.File) error {
-		h := newHasher()
-		n, err := pour(f, b, h)
-		t.md5 = h.sum()
+		n, sum, err := pour(f, b)
+		t.md5 = sum
 		if t.size < 0 { // a form does not say
 			t.size = n
 		}
@@ -117,78 +107,6 @@ func (s *Store) keep(name string, write func(f *os.File) error) error {
 	return nil
 }
 
-func pour(f *os.File, b io.Reader, h *hasher) (n int64, err error) {
-	for {
-		buf := <-h.free
-		got, err := fill(b, *buf)
-		ended := errors.Is(err, io.EOF)
-		if err != nil && !ended {
-			h.free <- buf
-			return n, err
-		}
-		h.work <- piece{buf, got}
-		if _, err := f.Write((*buf)[:got]); err != nil {
-			return n, err
-		}
-		n += int64(got)
-		if ended {
-			return n, nil
-		}
-	}
-}
-
-// fill reads until buf is full or the body ends, and returns io.EOF in the latter case.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for n < len(buf) && err == nil {
-		var m int
-		m, err = r.Read(buf[n:])
-		n += m
-	}
-	return n, err
-}
-
 func lengthError(got, want int64) error {
 	return fmt.Errorf("body of %d bytes, want %d: %w", got, want, io.ErrUnexpectedEOF)
-}
-
-// hasher computes an MD5 beside its caller.
-type hasher struct {
-	free chan *[]byte
-	work chan piece
-	done chan struct{}
-	md5  hash.Hash
-}
-
-type piece struct {
-	buf *[]byte
-	n   int
-}
-
-func newHasher() *hasher {
-	h := &hasher{
-		free: make(chan *[]byte, chunks), work: make(chan piece, chunks), done: make(chan struct{}),
-		md5: md5.New(), //nolint:gosec // as above
-	}
-	for range chunks {
-		h.free <- chunkBuffers.Get().(*[]byte) // all that is put there
-	}
-	go func() {
-		defer close(h.done)
-		for p := range h.work {
-			h.md5.Write((*p.buf)[:p.n])
-			h.free <- p.buf
-		}
-	}()
-	return h
-}
-
-// sum ends the hasher.
-func (h *hasher) sum() []byte {
-	close(h.work)
-	<-h.done
-	close(h.free)
-	for buf := range h.free {
-		chunkBuffers.Put(buf)
-	}
-	return h.md5.Sum(nil)
 }
