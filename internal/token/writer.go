@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -53,6 +54,7 @@ func (w *writer) keep(ctx context.Context, row tokenRow) error {
 // work keeps what waits until nothing does.
 func (w *writer) work(ctx context.Context) {
 	for {
+		runtime.Gosched() // who is about to come shall be in this one
 		w.lock.Lock()
 		n := min(len(w.waiting), writeBatch)
 		batch := w.waiting[:n:n]
@@ -73,7 +75,7 @@ func (w *writer) work(ctx context.Context) {
 func (w *writer) commit(ctx context.Context, batch []*write) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, writeTime, errors.New("the store took too long"))
 	defer cancel()
-	return w.db.Update(ctx, func(tx *db.Tx) error {
+	return w.db.Relaxed(ctx, func(tx *db.Tx) error {
 		for _, one := range batch {
 			if err := insertToken(ctx, tx, one.row); err != nil {
 				return err

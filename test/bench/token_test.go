@@ -32,7 +32,7 @@ func TestBenchTokenEndpoints(t *testing.T) {
 
 func benchEndpoints(t *testing.T, config string, bar float64) {
 	const requests = 6000
-	n := signettest.New(t, signettest.Options{Config: "telemetry: {logLevel: warn}\n" + config})
+	n := signettest.New(t, signettest.Options{Env: []string{"GOMAXPROCS=1"}, Config: "telemetry: {logLevel: warn}\n" + config})
 	at := n.Start()
 	free, bound := newClient(t, n, "optional"), newClient(t, n, "required")
 	k := dpoptest.NewSigner(t, "ES256")
