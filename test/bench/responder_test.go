@@ -19,7 +19,7 @@ import (
 )
 
 // responderVariable makes the test binary a server that does next to nothing: of
-// policies, or with files:DIR of files.
+// policies, with files:DIR of files, or of tokens.
 const responderVariable = "BENCH_RESPONDER"
 
 func TestMain(m *testing.M) {
@@ -44,6 +44,9 @@ func respond(mode string) error {
 	}
 	if dir, ok := strings.CutPrefix(mode, "files:"); ok {
 		return (&http.Server{Handler: serveFiles(dir), ReadHeaderTimeout: time.Minute}).Serve(l)
+	}
+	if mode == "tokens" {
+		return (&http.Server{Handler: serveBare(), ReadHeaderTimeout: time.Minute}).Serve(l)
 	}
 	return respondPolicy(l, mode == "verify")
 }
@@ -87,14 +90,14 @@ func startResponder(t *testing.T, mode string) string {
 
 // startSelf starts this binary as a server of that mode, and returns its address and
 // process id.
-func startSelf(t *testing.T, mode string) (address string, pid int) {
+func startSelf(t *testing.T, mode string, env ...string) (address string, pid int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), responderVariable+"="+mode)
+	cmd.Env = append(append(os.Environ(), env...), responderVariable+"="+mode)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
