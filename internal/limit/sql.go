@@ -26,6 +26,8 @@ type Bucket struct {
 }
 
 // SQL keeps buckets in the database, for all instances. It is safe for concurrent use.
+// What it took outlives the end of this process; a power cut may give the last moments'
+// back, which nobody who guesses can wait for.
 type SQL struct {
 	db  *db.DB
 	now func() time.Time
@@ -56,7 +58,7 @@ func (s *SQL) change(ctx context.Context, buckets []Bucket, f func(b Bucket, ful
 	if err != nil {
 		return err
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	return s.db.Relaxed(ctx, func(tx *db.Tx) error {
 		now := db.Now(s.now())
 		var longest time.Duration
 		for _, b := range buckets {

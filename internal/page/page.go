@@ -17,6 +17,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/language"
@@ -56,10 +57,22 @@ func New(texts *locale.Bundle, now func() time.Time) (*Site, error) {
 // Routes serves style and scripts at /assets/, for ever: their names change with them.
 func (s *Site) Routes(mux *http.ServeMux) { mux.Handle("GET /assets/{name}", s.assets) }
 
-// Pages are the pages of one capability, in every language.
+// Pages are the pages of one capability, in every language. A page is made when it is
+// first shown in a language: all of them would be most of what a process has in memory,
+// and few are ever asked for.
 type Pages struct {
-	site *Site
-	sets map[language.Tag]map[string]*template.Template
+	site  *Site
+	base  *template.Template // layout and parts; it is never executed, so that it can be cloned
+	files fs.FS
+	paths map[string]string // of the files, by the names of the pages
+
+	lock sync.Mutex
+	made map[pageKey]*template.Template
+}
+
+type pageKey struct {
+	name string
+	tag  language.Tag
 }
 
 // Parse parses every *.html in a directory of files, each a page of its file's name
@@ -83,28 +96,43 @@ func (s *Site) Parse(layout Layout, files fs.FS, dir string) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pages{site: s, sets: map[language.Tag]map[string]*template.Template{}}
-	for _, texts := range s.texts.All() {
-		set := map[string]*template.Template{}
-		for _, name := range names {
-			if strings.HasPrefix(path.Base(name), "_") {
-				continue
-			}
-			if set[strings.TrimSuffix(path.Base(name), ".html")], err = parseOne(base, files, name, s.funcs(texts)); err != nil {
-				return nil, err
-			}
+	p := &Pages{site: s, base: base, files: files, paths: map[string]string{}, made: map[pageKey]*template.Template{}}
+	for _, name := range names {
+		if strings.HasPrefix(path.Base(name), "_") {
+			continue
 		}
-		p.sets[texts.Tag] = set
+		p.paths[strings.TrimSuffix(path.Base(name), ".html")] = name
+		if _, err := p.parse(name, s.texts.Choose()); err != nil { // so that a mistake is found at the start
+			return nil, err
+		}
 	}
 	return p, nil
 }
 
-func parseOne(base *template.Template, files fs.FS, name string, funcs template.FuncMap) (*template.Template, error) {
-	t, err := base.Clone()
+func (p *Pages) parse(file string, texts *locale.Texts) (*template.Template, error) {
+	t, err := p.base.Clone()
 	if err != nil {
 		return nil, err
 	}
-	return t.Funcs(funcs).ParseFS(files, name)
+	return t.Funcs(p.site.funcs(texts)).ParseFS(p.files, file)
+}
+
+// page returns the template of a page.
+func (p *Pages) page(name string, texts *locale.Texts) (*template.Template, error) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	key := pageKey{name, texts.Tag}
+	if t := p.made[key]; t != nil {
+		return t, nil
+	}
+	if !p.Has(name) {
+		return nil, fmt.Errorf("no page %q", name)
+	}
+	t, err := p.parse(p.paths[name], texts)
+	if err == nil {
+		p.made[key] = t
+	}
+	return t, err
 }
 
 // View is what one showing of a page has.
@@ -140,9 +168,9 @@ type Language struct {
 // nothing is written.
 func (p *Pages) Show(w http.ResponseWriter, r *http.Request, status int, name string, v View) error {
 	texts := p.site.TextsOf(r)
-	t := p.sets[texts.Tag][name]
-	if t == nil {
-		return fmt.Errorf("no page %q", name)
+	t, err := p.page(name, texts)
+	if err != nil {
+		return err
 	}
 	v.Lang, v.Path, v.Languages = texts.Tag.String(), r.URL.Path, p.site.languages(r, texts)
 	var b bytes.Buffer
@@ -173,7 +201,7 @@ func policyFor(origin string) string {
 }
 
 // Has reports whether there is such a page.
-func (p *Pages) Has(name string) bool { return p.sets[language.English][name] != nil }
+func (p *Pages) Has(name string) bool { return p.paths[name] != "" }
 
 type textsKey struct{}
 

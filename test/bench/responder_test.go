@@ -19,7 +19,7 @@ import (
 )
 
 // responderVariable makes the test binary a server that does next to nothing: of
-// policies, with files:DIR of files, or of tokens.
+// policies, with files:DIR of files, of tokens, or of hashes.
 const responderVariable = "BENCH_RESPONDER"
 
 func TestMain(m *testing.M) {
@@ -45,8 +45,11 @@ func respond(mode string) error {
 	if dir, ok := strings.CutPrefix(mode, "files:"); ok {
 		return (&http.Server{Handler: serveFiles(dir), ReadHeaderTimeout: time.Minute}).Serve(l)
 	}
-	if mode == "tokens" {
+	switch mode {
+	case "tokens":
 		return (&http.Server{Handler: serveBare(), ReadHeaderTimeout: time.Minute}).Serve(l)
+	case "argon2":
+		return (&http.Server{Handler: serveHashes(), ReadHeaderTimeout: time.Minute}).Serve(l)
 	}
 	return respondPolicy(l, mode == "verify")
 }
