@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ func (cmd serveCmd) Run(ctx context.Context, c *console) error {
 		return usageError{err}
 	}
 	level := startLog(c.err, cfg)
-	collectLess()
+	defer collectLess()()
 	a, err := app.OpenOrCreate(ctx, cfg)
 	if err != nil {
 		return err
@@ -53,17 +54,17 @@ func (cmd serveCmd) Run(ctx context.Context, c *console) error {
 	})
 }
 
-// ballast is address space: nothing is ever written there, so that it takes no memory.
-var ballast []byte
-
 // collectLess has the collector wait until there are 64 MiB to collect, unless the
-// operator has set GOGC. It counts the ballast as what lives, which otherwise is so little
-// beside what a password hash (19 MiB) or a thousand requests leave behind that it would
-// run all the time, and give memory back to the system that is needed again at once.
-func collectLess() {
-	if os.Getenv("GOGC") == "" {
-		ballast = make([]byte, 64<<20)
+// operator has set GOGC, until restore is called. What lives is so little beside what a
+// password hash (19 MiB) or a thousand requests leave behind that it would run all the
+// time, and give memory back to the system that is needed again at once. So a ballast
+// counts as living: address space that nobody writes to, and which takes no memory.
+func collectLess() (restore func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
 	}
+	ballast := make([]byte, 64<<20)
+	return func() { runtime.KeepAlive(ballast) }
 }
 
 // reload applies what SIGHUP can change, and says so.
@@ -146,7 +147,7 @@ func (cmd devCmd) Run(ctx context.Context, c *console) error {
 	}
 	cfg.Telemetry.LogLevel = "warn"
 	startLog(c.err, cfg)
-	collectLess()
+	defer collectLess()()
 	a, err := app.OpenOrCreate(ctx, cfg)
 	if err != nil {
 		return err

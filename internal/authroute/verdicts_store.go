@@ -52,11 +52,20 @@ func insertVerifications(ctx context.Context, tx *db.Tx, batch []*Verification) 
 			}
 			batch = batch[size:]
 			if gently && len(batch) > 0 {
-				time.Sleep(breath)
+				pause(ctx, breath)
 			}
 		}
 	}
 	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 func insertRows(ctx context.Context, tx *db.Tx, text string, rows []*Verification) error {

@@ -40,8 +40,8 @@ func TestAReadSeesEveryChangeBeforeIt(t *testing.T) {
 		if _, err := s.SetTags(t.Context(), ref("a"), []objects.Tag{{Key: "k", Value: "v"}}); err != nil {
 			t.Fatal(err)
 		}
-		if o := read("tags", "copied"); len(o.Attributes.Tags) != 1 {
-			t.Errorf("tags: got %v", o.Attributes.Tags)
+		if o := read("tags", "copied"); len(o.Tags) != 1 {
+			t.Errorf("tags: got %v", o.Tags)
 		}
 		s.versioning(t, objects.VersioningEnabled)
 		if o := read("versioning", "copied"); o.VersionID != objects.NullVersion {
