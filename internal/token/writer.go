@@ -15,8 +15,10 @@ const (
 	writeTime  = 5 * time.Second // until a transaction counts as failed
 )
 
-// writer keeps tokens, several in one transaction where several wait: what costs is the
-// disk, not the row. Who comes while one is under way waits for the next one.
+// writer keeps tokens that clients get for themselves, several in one transaction where
+// several wait. Who comes while one is under way waits for the next one. None waits for
+// the disk: a token that a power cut took is one that we refuse, and its client gets
+// another.
 type writer struct {
 	db *db.DB
 
