@@ -55,12 +55,13 @@ func (cmd serveCmd) Run(ctx context.Context, c *console) error {
 }
 
 // collectLess has the collector wait until there are 64 MiB to collect, unless the
-// operator has set GOGC, until restore is called. What lives is so little beside what a
+// operator has set GOGC or GOMEMLIMIT, until restore is called. What lives is so little beside what a
 // password hash (19 MiB) or a thousand requests leave behind that it would run all the
 // time, and give memory back to the system that is needed again at once. So a ballast
-// counts as living: address space that nobody writes to, and which takes no memory.
+// counts as living: address space that nobody writes to, and which takes no memory, though
+// the metrics of the heap have it.
 func collectLess() (restore func()) {
-	if os.Getenv("GOGC") != "" {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" { // which would count the ballast
 		return func() {}
 	}
 	ballast := make([]byte, 64<<20)

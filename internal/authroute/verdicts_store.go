@@ -33,27 +33,40 @@ const (
 	insertedWidth   = 13
 )
 
-// breath is between the steps of a short batch: who writes one at a stretch keeps a
-// processor from the mails that come meanwhile, for longer than they take.
-const breath = 300 * time.Microsecond
+// A short batch is written in a few steps with a breath between: who writes one at a
+// stretch keeps a processor from the mails that come meanwhile, for longer than they take.
+// A breath is a millisecond where the system's timers are no finer, and other writers of
+// SQLite wait, so there are three at most.
+const (
+	breath = 300 * time.Microsecond
+	steps  = 4
+)
 
-// insertVerifications writes many as fast as it can, and few in small steps: SQLite
-// computes in this process.
+// insertVerifications writes many as fast as it can, and few gently: SQLite computes in
+// this process.
 func insertVerifications(ctx context.Context, tx *db.Tx, batch []*Verification) error {
-	sizes, gently := insertSizes(tx.Dialect()), tx.Dialect() == db.SQLite && len(batch) < manyInOne
-	if gently {
-		sizes = sizes[1:]
+	if tx.Dialect() != db.SQLite || len(batch) >= manyInOne {
+		return insertAll(ctx, tx, batch)
 	}
-	for _, size := range sizes {
+	step := max(5, (len(batch)+steps-1)/steps)
+	for len(batch) > step {
+		if err := insertAll(ctx, tx, batch[:step]); err != nil {
+			return err
+		}
+		batch = batch[step:]
+		pause(ctx, breath)
+	}
+	return insertAll(ctx, tx, batch)
+}
+
+func insertAll(ctx context.Context, tx *db.Tx, batch []*Verification) error {
+	for _, size := range insertSizes(tx.Dialect()) {
 		text := insertText(tx.Dialect(), size)
 		for len(batch) >= size {
 			if err := insertRows(ctx, tx, text, batch[:size]); err != nil {
 				return err
 			}
 			batch = batch[size:]
-			if gently && len(batch) > 0 {
-				pause(ctx, breath)
-			}
 		}
 	}
 	return nil

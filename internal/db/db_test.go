@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -421,6 +422,17 @@ func TestRelaxedLeavesTheNextCommitStrict(t *testing.T) {
 		})
 		if !errors.Is(err, result) || inside != normal || level() != full {
 			t.Errorf("got %v, level %d inside and %d after, want %v, %d and %d", err, inside, level(), result, normal, full)
+		}
+	}
+	for range 300 { // who gives up at any moment leaves it strict, too
+		ctx, cancel := context.WithTimeout(t.Context(), rand.N(500*time.Microsecond))
+		_ = d.Relaxed(ctx, func(tx *db.Tx) error {
+			const long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT count(*) FROM n"
+			return tx.QueryRowContext(ctx, long).Scan(&inside)
+		})
+		cancel()
+		if got := level(); got != full {
+			t.Fatalf("after somebody gave up: level %d, want %d", got, full)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -17,7 +18,11 @@ func (d *DB) Serve() (release func(), err error) {
 	if d.dialect == Postgres {
 		return func() {}, nil
 	}
-	release, err = lockFile(strings.TrimPrefix(d.url, "sqlite:")+".serve", syscall.LOCK_EX|syscall.LOCK_NB)
+	path := strings.TrimPrefix(d.url, "sqlite:")
+	if real, err := filepath.EvalSymlinks(path); err == nil { // one store, whatever it is called
+		path = real
+	}
+	release, err = lockFile(path+".serve", syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, ErrServed
 	}

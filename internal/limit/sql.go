@@ -26,8 +26,8 @@ type Bucket struct {
 }
 
 // SQL keeps buckets in the database, for all instances. It is safe for concurrent use.
-// What it took outlives the end of this process; a power cut may give the last moments'
-// back, which nobody who guesses can wait for.
+// What it took outlives the end of this process; a power cut may give back that of the
+// last half minute, which nobody who guesses can wait for.
 type SQL struct {
 	db  *db.DB
 	now func() time.Time

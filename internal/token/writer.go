@@ -17,8 +17,8 @@ const (
 
 // writer keeps tokens that clients get for themselves, several in one transaction where
 // several wait. Who comes while one is under way waits for the next one. None waits for
-// the disk: a token that a power cut took is one that we refuse, and its client gets
-// another.
+// the disk: a token that a power cut took, of the last half minute, is one that we refuse,
+// and its client gets another.
 type writer struct {
 	db *db.DB
 

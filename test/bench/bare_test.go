@@ -18,8 +18,9 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// serveBare is the floor of the token endpoints: it reads what they read and computes
-// what they compute, and checks, keeps and limits nothing.
+// serveBare is the floor of the token endpoints: it reads what they read and does the
+// bare primitives, a verification, a signature, an answer; it checks, keeps and limits
+// nothing.
 func serveBare() http.Handler {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -2,10 +2,12 @@ package disk
 
 import "sync"
 
-// hotMost is how many bytes [hot] keeps, and hotRow what a row takes besides its texts.
+// hotMost is how many bytes [hot] keeps, and the others what a row and one pair of what is
+// said of an object take besides their texts.
 const (
 	hotMost = 32 << 20
 	hotRow  = 512
+	hotPair = 96
 )
 
 // hot keeps what stands at keys that were read lately. It is for SQLite, which one
@@ -48,7 +50,7 @@ func (h *hot) get(n name) (at slot, ok bool, since uint64) {
 
 // keep keeps what was read, unless a change came between.
 func (h *hot) keep(n name, at slot, since uint64) {
-	if h == nil || at.current == nil {
+	if h == nil || at.current == nil || at.current.parts != 0 { // where parts are is asked for each time
 		return
 	}
 	h.lock.Lock()
@@ -63,8 +65,16 @@ func (h *hot) add(n name, at slot) {
 		h.old, h.young, h.size = h.young, map[name]slot{}, 0
 	}
 	h.young[n] = at
-	c := at.current
-	h.size += hotRow + len(n.bucket) + len(n.key) + len(c.body) + len(c.etag) + len(c.checksum) + len(c.attributes) + len(c.tags) + len(c.bytes)
+	h.size += len(n.bucket) + len(n.key) + at.current.weight()
+}
+
+// weight is how many bytes a row takes in memory, about.
+func (r *row) weight() int {
+	w := hotRow + len(r.body) + len(r.etag) + len(r.checksum) + len(r.attributes) + len(r.tags) + len(r.bytes)
+	if r.said != nil { // once more, as a map and a list
+		w += len(r.attributes) + len(r.tags) + hotPair*(len(r.said.Meta)+len(r.said.Tags))
+	}
+	return w
 }
 
 // change forgets what stands at n before it is changed. The caller calls end afterwards,

@@ -49,14 +49,22 @@ func pour(f *os.File, b io.Reader) (n int64, sum []byte, err error) {
 	}
 	go p.write(f)
 	go p.hash()
+	defer func() { // also where reading panics
+		p.end()
+		sum, err = p.md5.Sum(nil), errors.Join(err, p.err)
+	}()
 	n, err = p.readAll(b)
+	return n, nil, err
+}
+
+// end waits until all that was read is written and hashed.
+func (p *pipeline) end() {
 	close(p.read)
 	<-p.done
 	close(p.free)
 	for buf := range p.free {
 		chunkBuffers.Put(buf)
 	}
-	return n, p.md5.Sum(nil), errors.Join(err, p.err)
 }
 
 // readAll ends early where writing fails.
