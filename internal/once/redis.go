@@ -3,6 +3,7 @@ package once
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,12 +20,14 @@ var ErrEvicts = fault.New(fault.Invalid, "Redis must not evict: set its maxmemor
 
 // Redis keeps values in Redis 7 or Valkey, for several instances.
 //
-// Its script is loaded by hand after a new birth was written, and neither survives
-// a restart or goes to a replica: a Redis that came back, with old data or with
+// Its script is loaded by hand together with a new birth, and does not survive a
+// restart or go to a replica: a Redis that came back, with old data or with
 // none, asks for the script, and so gets a new birth first.
 type Redis struct {
 	client *redis.Client
 	prefix string
+	script string // with the prefix in it: another installation's script says nothing of our birth
+	sha    string // of the script
 	now    func() time.Time
 }
 
@@ -44,6 +47,8 @@ func OpenRedis(ctx context.Context, url, prefix string) (*Redis, error) {
 	o.ContextTimeoutEnabled = true
 	o.MaxRetries = 2 // connections that a restart has cut; a use tried again is the same use
 	r := &Redis{client: redis.NewClient(o), prefix: "{" + prefix + "}:once:", now: time.Now}
+	r.script = fmt.Sprintf("-- %q\n%s", r.prefix, takeScript)
+	r.sha = redis.NewScript(r.script).Hash()
 	if err := r.check(ctx); err != nil {
 		_ = r.client.Close()
 		return nil, err
@@ -95,13 +100,12 @@ func (r *Redis) run(ctx context.Context, what string, e Entry) (Answer, error) {
 	}
 	keys := []string{r.prefix + "birth", r.prefix + "value:" + string(e.Key[:]), r.prefix + "space:" + e.Space.Name, subject}
 	args := []any{what, e.By, e.Until.UnixMilli(), e.Space.Cap, e.Space.Quota, string(e.Key[:]), r.now().UnixMicro()}
-	sha := redis.NewScript(takeScript).Hash()
-	reply, err := r.client.EvalSha(ctx, sha, keys, args...).StringSlice()
+	reply, err := r.client.EvalSha(ctx, r.sha, keys, args...).StringSlice()
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		if err := r.begin(ctx); err != nil {
 			return Answer{}, err
 		}
-		reply, err = r.client.EvalSha(ctx, sha, keys, args...).StringSlice()
+		reply, err = r.client.EvalSha(ctx, r.sha, keys, args...).StringSlice()
 	}
 	if err != nil {
 		return Answer{}, err
@@ -109,17 +113,32 @@ func (r *Redis) run(ctx context.Context, what string, e Entry) (Answer, error) {
 	return parseReply(reply, e.Counts)
 }
 
-// begin gives a Redis that came back a new birth, and only then the script.
+// begin gives a Redis that came back a new birth and the script, unless another
+// instance has just done so: a second birth would make that one's answers wrong, and
+// with them an epoch that was begun by them.
 func (r *Redis) begin(ctx context.Context) error {
-	theirs, err := r.client.Time(ctx).Result()
-	if err != nil {
+	key := r.prefix + "birth"
+	err := r.client.Watch(ctx, func(tx *redis.Tx) error {
+		known, err := tx.ScriptExists(ctx, r.sha).Result()
+		if err != nil || known[0] {
+			return err
+		}
+		theirs, err := tx.Time(ctx).Result()
+		if err != nil {
+			return err
+		}
+		birth := max(theirs.UnixMicro(), r.now().UnixMicro())
+		_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			p.Set(ctx, key, birth, 0)
+			p.ScriptLoad(ctx, r.script)
+			return nil
+		})
 		return err
+	}, key)
+	if errors.Is(err, redis.TxFailedErr) {
+		return nil // another was faster, and loaded the script with its birth
 	}
-	birth := max(theirs.UnixMicro(), r.now().UnixMicro())
-	if err := r.client.Set(ctx, r.prefix+"birth", birth, 0).Err(); err != nil {
-		return err
-	}
-	return r.client.ScriptLoad(ctx, takeScript).Err()
+	return err
 }
 
 func parseReply(reply []string, counts bool) (Answer, error) {

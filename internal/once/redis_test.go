@@ -3,6 +3,7 @@ package once_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,6 +82,61 @@ func TestRedisThatForgotRefusesOlderProofs(t *testing.T) {
 				t.Errorf("a new proof on the other instance: got %q, %v; want alice", h, err)
 			}
 		})
+	}
+}
+
+// Instances that find a new Redis at the same moment must agree on its birth: an epoch
+// that holds another one refuses all its nonces until the watcher has moved it.
+func TestInstancesThatBeginARedisTogetherAgreeOnItsBirth(t *testing.T) {
+	s := redistest.Start(t)
+	c := raw(t, s)
+	stores := make([]*once.Redis, 8)
+	for i := range stores {
+		stores[i] = openRedis(t, s)
+	}
+	for range 50 {
+		if err := errors.Join(c.FlushAll(t.Context()).Err(), c.ScriptFlush(t.Context()).Err()); err != nil {
+			t.Fatal(err)
+		}
+		births, errs := make([]time.Time, len(stores)), make([]error, len(stores))
+		var wg sync.WaitGroup
+		for i, r := range stores {
+			wg.Go(func() { births[i], errs[i] = r.Birth(t.Context()) })
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range births {
+			if !b.Equal(births[0]) {
+				t.Fatalf("births are %v, want one", births)
+			}
+		}
+	}
+}
+
+// Their Redis came back with an old snapshot, and the other one was the first to ask.
+func TestInstallationThatSharesARedisGetsItsOwnNewBirth(t *testing.T) {
+	s := redistest.Start(t)
+	ours := openRedis(t, s)
+	other, err := once.OpenRedis(t.Context(), s.URL(), "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	before, err := ours.Birth(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw(t, s).Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart()
+	if _, err := other.Birth(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := ours.Birth(t.Context()); err != nil || !after.After(before) {
+		t.Errorf("got %v, %v; want a birth after %v", after, err, before)
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 // insideEnv marks the process that sees a small disk.
 const insideEnv = "SIGNET_FAULTS_INSIDE"
 
-// diskSize is that of the small disk, in bytes.
-const diskSize = 16 << 20
+// diskSize is that of the small disk, in bytes: room for all that the long form writes.
+const diskSize = 64 << 20
 
 // On a full disk writes are refused with a status that says so, mail goes on being
 // answered, and when there is room again everything goes on by itself.
