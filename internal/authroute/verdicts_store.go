@@ -33,33 +33,7 @@ const (
 	insertedWidth   = 13
 )
 
-// A short batch is written in a few steps with a breath between: who writes one at a
-// stretch keeps a processor from the mails that come meanwhile, for longer than they take.
-// A breath is a millisecond where the system's timers are no finer, and other writers of
-// SQLite wait, so there are three at most.
-const (
-	breath = 300 * time.Microsecond
-	steps  = 4
-)
-
-// insertVerifications writes many as fast as it can, and few gently: SQLite computes in
-// this process.
 func insertVerifications(ctx context.Context, tx *db.Tx, batch []*Verification) error {
-	if tx.Dialect() != db.SQLite || len(batch) >= manyInOne {
-		return insertAll(ctx, tx, batch)
-	}
-	step := max(5, (len(batch)+steps-1)/steps)
-	for len(batch) > step {
-		if err := insertAll(ctx, tx, batch[:step]); err != nil {
-			return err
-		}
-		batch = batch[step:]
-		pause(ctx, breath)
-	}
-	return insertAll(ctx, tx, batch)
-}
-
-func insertAll(ctx context.Context, tx *db.Tx, batch []*Verification) error {
 	for _, size := range insertSizes(tx.Dialect()) {
 		text := insertText(tx.Dialect(), size)
 		for len(batch) >= size {
@@ -70,15 +44,6 @@ func insertAll(ctx context.Context, tx *db.Tx, batch []*Verification) error {
 		}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 func insertRows(ctx context.Context, tx *db.Tx, text string, rows []*Verification) error {
