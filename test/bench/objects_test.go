@@ -63,6 +63,8 @@ func TestBenchObjects(t *testing.T) {
 	}
 	o, floor := rows[0], rows[1]
 	t.Logf("GET 4 KiB, each of another key: %.0f us, %.2f of the floor; it has no bar", o.cold, o.cold/floor.cold)
+	figure(t, o.get <= 60, "GET 4 KiB of one key: %.0f us of processor; the bar is 60 us", o.get)
+	figure(t, o.put <= 260, "PUT 4 KiB: %.0f us of processor; the bar is 260 us", o.put)
 	figure(t, o.get/floor.get <= 60.0/35, "GET 4 KiB of one key: %.0f us of processor, %.2f of the floor; the bar is %.2f (60 us where it costs 35)", o.get, o.get/floor.get, 60.0/35)
 	figure(t, o.put/floor.put <= 260.0/239, "PUT 4 KiB: %.0f us of processor, %.2f of the floor; the bar is %.2f (260 us where it costs 239)", o.put, o.put/floor.put, 260.0/239)
 	put, get := median(ratios(o.putLarge, floor.putLarge)), median(ratios(o.getLarge, floor.getLarge))
