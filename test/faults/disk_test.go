@@ -18,7 +18,8 @@ import (
 // insideEnv marks the process that sees a small disk.
 const insideEnv = "SIGNET_FAULTS_INSIDE"
 
-// diskSize is that of the small disk, in bytes: room for all that the long form writes.
+// diskSize is that of the small disk, in bytes. The write-ahead log alone has up to 32 MiB
+// before it begins anew.
 const diskSize = 64 << 20
 
 // On a full disk writes are refused with a status that says so, mail goes on being
