@@ -125,7 +125,7 @@ func (e s3Refusal) status() int {
 type s3ListCmd struct {
 	s3Server
 	printed
-	Place     string `arg:"" optional:"" help:"s3://BUCKET or s3://BUCKET/PREFIX; empty: the buckets." placeholder:"s3://BUCKET"`
+	Place     string `arg:"" optional:"" help:"s3://BUCKET or s3://BUCKET/PREFIX; empty: the buckets."`
 	Recursive bool   `help:"All keys below, not only the next level." short:"r"`
 }
 
@@ -216,7 +216,7 @@ func bytesOf(n int64) string {
 type s3PresignCmd struct {
 	s3Server
 	printed
-	Place   string   `arg:"" help:"s3://BUCKET/KEY" placeholder:"s3://BUCKET/KEY"`
+	Place   string   `arg:"" help:"The object: s3://BUCKET/KEY."`
 	Method  string   `help:"GET reads, PUT writes." enum:"GET,PUT" default:"GET"`
 	Expires lifetime `help:"How long the link is good, such as 10m or 2d; up to 7d." default:"1h"`
 }
