@@ -121,7 +121,7 @@ func TestBatchThatIsThereAlreadyIsNotWrittenAgain(t *testing.T) {
 		}
 		for _, again := range []bool{false, true, true} { // the answer to the first commit was lost
 			for _, batch := range batches {
-				if err := v.saveOnce(t.Context(), batch, again); err != nil {
+				if err := saveOnce(t.Context(), d.Update, batch, again); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -17,18 +17,8 @@ import (
 	"signet/internal/db"
 )
 
-const (
-	verdictQueue = 65_536 // verdicts that wait in memory
-	verdictBatch = 4096   // at most
-	// A batch waits shortly, so that its writing is short and disturbs no answer; where
-	// many come, it waits for more of them, since each then costs less.
-	shortPause = 50 * time.Millisecond
-	longPause  = 200 * time.Millisecond
-	manyInOne  = 64 // verdicts
-	// One try to write a batch; a store that hangs must not hold the stop.
-	writeTimeout = 10 * time.Second
-	writeBackoff = time.Second
-)
+// verdictQueue is how many verdicts wait in memory at most.
+const verdictQueue = 65_536
 
 // errQueueFull is what Record returns where the store has been away for long.
 var errQueueFull = errors.New("the queue of verdicts is full")
@@ -203,108 +193,6 @@ func (v *Verdicts) Run(ctx context.Context) error {
 	group.Go(func() error { v.prune(ctx); return nil })
 	group.Go(func() error { return v.write(last) })
 	return group.Wait()
-}
-
-// write returns when nothing more will come, or ctx ends.
-func (v *Verdicts) write(ctx context.Context) error {
-	pause := shortPause
-	for {
-		batch := v.collect(ctx, pause)
-		if len(batch) == 0 {
-			break
-		}
-		pause = shortPause
-		if len(batch) >= manyInOne {
-			pause = longPause
-		}
-		if !v.save(ctx, batch) {
-			break
-		}
-		v.noteUsed(ctx, batch)
-	}
-	if lost := v.counter.open(); lost > 0 && ctx.Err() != nil {
-		return fmt.Errorf("%d verdicts could not be written before the end of the drain time", lost)
-	}
-	return nil
-}
-
-// collect returns the next verdicts, those of pause after the first, and none at the end.
-func (v *Verdicts) collect(ctx context.Context, pause time.Duration) []*Verification {
-	var batch []*Verification
-	select {
-	case one := <-v.queue:
-		batch = append(batch, one)
-	case <-v.done:
-		return v.rest(nil)
-	case <-ctx.Done():
-		return nil
-	}
-	full := time.NewTimer(pause)
-	defer full.Stop()
-	for len(batch) < verdictBatch {
-		select {
-		case one := <-v.queue:
-			batch = append(batch, one)
-		case <-full.C:
-			return batch
-		case <-v.done:
-			return v.rest(batch)
-		}
-	}
-	return batch
-}
-
-// rest fills the batch with what is queued, without waiting.
-func (v *Verdicts) rest(batch []*Verification) []*Verification {
-	for len(batch) < verdictBatch {
-		select {
-		case one := <-v.queue:
-			batch = append(batch, one)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-// save writes a batch, again and again where the store is away. It returns false
-// where ctx ended before.
-func (v *Verdicts) save(ctx context.Context, batch []*Verification) bool {
-	for attempt := 0; ; attempt++ {
-		err := v.saveOnce(ctx, batch, attempt > 0)
-		if err == nil {
-			v.counter.settle(uint64(len(batch)))
-			if attempt > 0 {
-				slog.InfoContext(ctx, "verdicts are written again", "attempts", attempt+1)
-			}
-			return true
-		}
-		if attempt == 0 {
-			slog.ErrorContext(ctx, "verdicts were not written; they wait in memory", "error", err)
-		}
-		pause := time.NewTimer(min(writeBackoff, time.Duration(attempt+1)*50*time.Millisecond))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return false
-		}
-	}
-}
-
-func (v *Verdicts) saveOnce(ctx context.Context, batch []*Verification, again bool) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	return v.db.Update(ctx, func(tx *db.Tx) error {
-		if again {
-			// The connection may have gone after the commit and before its answer.
-			there, err := verificationExists(ctx, tx, batch[0])
-			if err != nil || there {
-				return err
-			}
-		}
-		return insertVerifications(ctx, tx, batch)
-	})
 }
 
 // reportGap tells of verdicts that were answered before a kill and never written.
