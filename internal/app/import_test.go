@@ -16,7 +16,7 @@ import (
 var layers = map[string]int{
 	"fault": 0, "jws": 0, "dpop": 0, "sigv4": 0, "bucketpolicy": 0, "peertoken": 0, "policyproto": 0, // pure
 	"config": 1, "ticket": 1, "db": 1, "push": 1, "web": 1, "ops": 1, "seal": 1, "once": 1, "limit": 1, "lease": 1,
-	"audit": 1, "authapi": 1, "locale": 1, "page": 1, "notify": 1, "node": 1, "egress": 1, "durable": 1, "backup": 1, "keyfile": 1, "load": 1, "recent": 1, // platform
+	"audit": 1, "authapi": 1, "locale": 1, "page": 1, "notify": 1, "node": 1, "egress": 1, "durable": 1, "backup": 1, "keyfile": 1, "load": 1, "recent": 1, "deadline": 1, // platform
 	"account": 2, "login": 2, "token": 2, "authroute": 2, "objects": 2, "outbox": 2, "federation": 2, // capabilities
 	"console": 3,
 	"app":     4,

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"signet/internal/deadline"
 	"signet/internal/policyproto"
 )
 
@@ -251,7 +252,7 @@ func repeated(a policyproto.Action) policyproto.Action {
 
 // decide judges a mail and writes the verdict down.
 func (p *Policy) decide(ctx context.Context, host string, q *policyproto.Request) policyproto.Action {
-	ctx, cancel := within(ctx, p.config.Deadline)
+	ctx, cancel := deadline.Within(ctx, p.config.Deadline)
 	defer cancel()
 	r := Request{
 		Carried:       policyproto.ProofFrom(q, p.config.Tagged),

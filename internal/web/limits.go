@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"signet/internal/deadline"
 	"signet/internal/fault"
 )
 
@@ -41,8 +42,8 @@ func MaxBody(n int64) Middleware {
 func Deadline(d time.Duration) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), unlimitedKey{}, r.Context()), d)
-			defer cancel()
+			ctx, release := deadline.Within(context.WithValue(r.Context(), unlimitedKey{}, r.Context()), d)
+			defer release()
 			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}

@@ -1,4 +1,4 @@
-package authroute
+package deadline
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 func TestDeadlineEndsLikeAnyOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, release := within(t.Context(), time.Second)
+		d, release := Within(t.Context(), time.Second)
 		child, cancel := context.WithCancel(d)
 		defer cancel()
 		begun := time.Now()
@@ -30,7 +30,7 @@ func TestDeadlineEndsLikeAnyOther(t *testing.T) {
 
 func TestDeadlineThatNobodyWaitedForEndsTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, release := within(t.Context(), time.Second)
+		d, release := Within(t.Context(), time.Second)
 		<-time.After(time.Second)
 		if !errors.Is(d.Err(), context.DeadlineExceeded) {
 			t.Errorf("got %v, want DeadlineExceeded", d.Err())
@@ -41,7 +41,7 @@ func TestDeadlineThatNobodyWaitedForEndsTheSame(t *testing.T) {
 
 func TestDeadlineEndsWithItsParent(t *testing.T) {
 	parent, end := context.WithCancel(t.Context())
-	d, release := within(parent, time.Hour)
+	d, release := Within(parent, time.Hour)
 	defer release()
 	done := d.Done()
 	end()
@@ -53,7 +53,7 @@ func TestDeadlineEndsWithItsParent(t *testing.T) {
 
 func TestDeadlineThatIsReleasedLeavesNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, release := within(t.Context(), time.Hour)
+		d, release := Within(t.Context(), time.Hour)
 		done := d.Done()
 		release()
 		select {
