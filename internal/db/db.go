@@ -127,7 +127,7 @@ func (d *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 // on PostgreSQL all but the last moments before a crash of the engine.
 func (d *DB) Relaxed(ctx context.Context, fn func(tx *Tx) error) error {
 	if d.dialect == SQLite {
-		return d.relaxedSQLite(ctx, fn)
+		return d.retry(context.WithValue(ctx, relaxedKey{}, true), fn)
 	}
 	return d.retry(ctx, func(tx *Tx) error {
 		if _, err := tx.ExecContext(ctx, "SET LOCAL synchronous_commit = off"); err != nil {

@@ -1,9 +1,7 @@
 package db
 
 import (
-	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"net/url"
 	"os"
@@ -58,31 +56,6 @@ func sqliteDSN(path string, extra ...string) string {
 		"_time_integer_format=unix_micro", "_inttotime=1",
 	}, extra...)
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(options, "&")
-}
-
-// relaxedSQLite runs fn with a commit that leaves the write to the operating
-// system, which keeps it when this process ends. The pragma cannot be changed
-// inside a transaction, so it is set around it, on the one connection that writes. Once
-// there is that connection a caller who gives up is not heard any more: a transaction that
-// ends by itself could still be open where the pragma is to be set back.
-func (d *DB) relaxedSQLite(ctx context.Context, fn func(tx *Tx) error) (err error) {
-	conn, err := d.write.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	ctx = context.WithoutCancel(ctx)
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	defer func() {
-		// The next transaction must wait for the disk again, whatever became of this one.
-		if _, back := conn.ExecContext(ctx, "PRAGMA synchronous = FULL"); back != nil {
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // a new one is strict
-			err = errors.Join(err, back)
-		}
-	}()
-	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
-		return err
-	}
-	return d.run(ctx, conn, nil, fn)
 }
 
 func sqliteCode(err error) (int, bool) {

@@ -51,6 +51,38 @@ type cachingConn struct {
 	sqliteConn
 
 	statements map[string]*statement
+	relaxed    bool // commits may not wait for the disk
+}
+
+// relaxedKey marks the context of a transaction whose commit leaves the write to the
+// operating system, which keeps it when this process ends.
+type relaxedKey struct{}
+
+// BeginTx implements [driver.ConnBeginTx]. Whether commits wait for the disk is a setting
+// of the connection, and none within a transaction: each says what it wants before it
+// begins, whatever became of the one before.
+func (c *cachingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	if err := c.relax(context.WithoutCancel(ctx), ctx.Value(relaxedKey{}) != nil); err != nil {
+		return nil, err
+	}
+	return c.sqliteConn.BeginTx(ctx, o)
+}
+
+// relax leaves the connection marked where it is not known to be strict.
+func (c *cachingConn) relax(ctx context.Context, relaxed bool) error {
+	if c.relaxed == relaxed {
+		return nil
+	}
+	c.relaxed = true
+	level := "FULL"
+	if relaxed {
+		level = "NORMAL"
+	}
+	if _, err := c.sqliteConn.ExecContext(ctx, "PRAGMA synchronous = "+level, nil); err != nil {
+		return err
+	}
+	c.relaxed = relaxed
+	return nil
 }
 
 // statement is a prepared statement; busy while rows of it are being read.
