@@ -164,7 +164,7 @@ type beginner interface {
 }
 
 func (d *DB) run(ctx context.Context, pool beginner, o *sql.TxOptions, fn func(tx *Tx) error) (err error) {
-	tx := &Tx{dialect: d.dialect, limit: time.Now().Add(d.longest)}
+	tx := &Tx{dialect: d.dialect, whole: isRelaxed(ctx), limit: time.Now().Add(d.longest)}
 	ctx, cancel := context.WithDeadline(ctx, tx.limit)
 	defer cancel()
 	stx, err := pool.BeginTx(ctx, o)

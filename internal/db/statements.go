@@ -58,12 +58,18 @@ type cachingConn struct {
 // operating system, which keeps it when this process ends.
 type relaxedKey struct{}
 
+func isRelaxed(ctx context.Context) bool { return ctx.Value(relaxedKey{}) != nil }
+
 // BeginTx implements [driver.ConnBeginTx]. Whether commits wait for the disk is a setting
 // of the connection, and none within a transaction: each says what it wants before it
 // begins, whatever became of the one before.
 func (c *cachingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if err := c.relax(context.WithoutCancel(ctx), ctx.Value(relaxedKey{}) != nil); err != nil {
+	relaxed, whole := isRelaxed(ctx), context.WithoutCancel(ctx)
+	if err := c.relax(whole, relaxed); err != nil {
 		return nil, err
+	}
+	if relaxed {
+		ctx = whole
 	}
 	return c.sqliteConn.BeginTx(ctx, o)
 }

@@ -16,12 +16,18 @@ type Tx struct {
 	dialect Dialect
 	after   []func()
 	limit   time.Time
+	whole   bool                 // SQLite, relaxed: its statements are short, and nobody ends one
 	cancels []context.CancelFunc // of queries, whose rows are read later
 }
 
 // ExecContext runs a statement.
 func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if t.dialect == Postgres {
+	switch {
+	case t.whole && ctx.Err() == nil:
+		// The driver starts a goroutine for each statement that may be ended, which wakes
+		// a thread: more work than a row, and where others wait for an answer, at their cost.
+		ctx = context.WithoutCancel(ctx)
+	case t.dialect == Postgres:
 		limited, cancel := context.WithDeadline(ctx, t.limit)
 		defer cancel()
 		ctx = limited
