@@ -132,3 +132,21 @@ func TestBatchThatIsThereAlreadyIsNotWrittenAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestTransactionsOfVerdictsAreBounded(t *testing.T) {
+	v, err := NewVerdicts(dbtest.SQLite(t), audit.Discard, NewMetrics(prometheus.NewRegistry(), Sources{}), VerdictsConfig{CounterFile: filepath.Join(t.TempDir(), "counter")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	transactions := 0
+	write := func(context.Context, func(*db.Tx) error) error { transactions++; return nil }
+	all := make([]*Verification, 2*verdictBatch+1)
+	for i := range all {
+		all[i] = &Verification{}
+		v.number(all[i])
+	}
+	if !v.saveAll(t.Context(), write, all) || transactions != 3 || v.counter.open() != 0 {
+		t.Errorf("%d transactions, %d rows are left, want 3 and none", transactions, v.counter.open())
+	}
+}

@@ -61,19 +61,17 @@ func (v *Verdicts) writeWindow(ctx context.Context, window time.Duration) (writt
 	for end := time.Now().Add(window); v.wait(pause) && time.Now().Before(end); {
 		batch = v.queued(batch)
 		last := len(batch) - 1
-		if last > 0 && !v.save(ctx, v.db.Relaxed, batch[:last]) {
+		if !v.saveAll(ctx, v.db.Relaxed, batch[:last]) {
 			return 0
 		}
 		written += last
 		batch = batch[last:]
 	}
-	for batch := range slices.Chunk(v.queued(batch), verdictBatch) {
-		if !v.save(ctx, v.db.Update, batch) {
-			return 0
-		}
-		written += len(batch)
+	batch = v.queued(batch)
+	if !v.saveAll(ctx, v.db.Update, batch) {
+		return 0
 	}
-	return written
+	return written + len(batch)
 }
 
 // first waits for a verdict. It returns none where nothing more will come, or ctx ends.
@@ -115,6 +113,17 @@ func (v *Verdicts) queued(batch []*Verification) []*Verification {
 
 // update is [db.DB.Update] or [db.DB.Relaxed].
 type update func(ctx context.Context, fn func(tx *db.Tx) error) error
+
+// saveAll writes any number of verdicts, in transactions that let others write between
+// them. It returns false where ctx ended before.
+func (v *Verdicts) saveAll(ctx context.Context, write update, all []*Verification) bool {
+	for batch := range slices.Chunk(all, verdictBatch) {
+		if !v.save(ctx, write, batch) {
+			return false
+		}
+	}
+	return true
+}
 
 // save writes a batch, again and again where the store is away. It returns false
 // where ctx ended before.
