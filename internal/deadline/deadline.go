@@ -48,6 +48,9 @@ func (d *deadline) release() {
 	defer d.mu.Unlock()
 	if d.armed == nil {
 		d.armed, d.cancel = ended, func() {}
+		if d.Context.Err() != nil {
+			d.armed = d.Context // somebody may have seen its error, and errors do not change
+		}
 	}
 	d.cancel()
 }

@@ -63,3 +63,14 @@ func TestDeadlineThatIsReleasedLeavesNoTimer(t *testing.T) {
 		}
 	})
 }
+
+func TestErrorOfADeadlineDoesNotChangeOnceItIsSeen(t *testing.T) {
+	parent, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	d, release := Within(parent, time.Hour)
+	seen := d.Err()
+	release()
+	if got := d.Err(); !errors.Is(got, seen) {
+		t.Errorf("got %v after %v", got, seen)
+	}
+}
