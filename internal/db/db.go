@@ -98,7 +98,8 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 // URL returns what Open was given. It may hold a password.
 func (d *DB) URL() string { return d.url }
 
-// SQL returns the pool that may write, for backup and for tests.
+// SQL returns the pool that may write, for backup and for tests. What is written outside a
+// transaction may not wait for the disk.
 func (d *DB) SQL() *sql.DB { return d.write }
 
 // Ping asks the engine for an answer.
