@@ -159,12 +159,7 @@ func (d *DB) retry(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 }
 
-// beginner is a pool or one connection of it.
-type beginner interface {
-	BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error)
-}
-
-func (d *DB) run(ctx context.Context, pool beginner, o *sql.TxOptions, fn func(tx *Tx) error) (err error) {
+func (d *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) (err error) {
 	tx := &Tx{dialect: d.dialect, whole: isRelaxed(ctx), limit: time.Now().Add(d.longest)}
 	ctx, cancel := context.WithDeadline(ctx, tx.limit)
 	defer cancel()
