@@ -19,40 +19,49 @@ func Within(ctx context.Context, after time.Duration) (_ context.Context, releas
 type deadline struct {
 	context.Context // the parent
 
-	at     time.Time
-	mu     sync.Mutex
-	armed  context.Context //nolint:containedctx // it is part of this context
-	cancel context.CancelFunc
+	at    time.Time
+	mu    sync.Mutex
+	armed *timed // nil until somebody waits
+}
+
+// timed is a context that has a timer, or needs none any more.
+type timed struct {
+	context.Context
+
+	stop context.CancelFunc
 }
 
 // arm starts the timer.
-func (d *deadline) arm() context.Context {
+func (d *deadline) arm() *timed {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.armed == nil {
-		d.armed, d.cancel = context.WithDeadline(d.Context, d.at)
+		ctx, stop := context.WithDeadline(d.Context, d.at)
+		d.armed = &timed{ctx, stop}
 	}
 	return d.armed
 }
 
 // ended is what a context is armed with that was released before anybody waited.
-var ended = func() context.Context {
+var ended = func() *timed {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	return ctx
+	return &timed{ctx, cancel}
 }()
 
 // release ends the context and its timer.
 func (d *deadline) release() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.armed == nil {
-		d.armed, d.cancel = ended, func() {}
-		if d.Context.Err() != nil {
-			d.armed = d.Context // somebody may have seen its error, and errors do not change
-		}
+	switch {
+	case d.armed != nil:
+		d.armed.stop()
+	case d.Context.Err() != nil:
+		// Somebody may have seen its error, and errors do not change.
+		d.armed = &timed{d.Context, func() {}}
+	default:
+		d.armed = ended
 	}
-	d.cancel()
 }
 
 // Deadline implements [context.Context].
@@ -91,7 +100,7 @@ func (d *deadline) Value(key any) any {
 }
 
 // waitedFor returns nil until somebody waits.
-func (d *deadline) waitedFor() context.Context {
+func (d *deadline) waitedFor() *timed {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.armed

@@ -3,6 +3,7 @@ package deadline
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,5 +73,60 @@ func TestErrorOfADeadlineDoesNotChangeOnceItIsSeen(t *testing.T) {
 	release()
 	if got := d.Err(); !errors.Is(got, seen) {
 		t.Errorf("got %v after %v", got, seen)
+	}
+}
+
+func TestReleasedDeadlineHasEnded(t *testing.T) {
+	d, release := Within(t.Context(), time.Hour)
+	release()
+	release()
+	select {
+	case <-d.Done():
+	default:
+		t.Error("who waits afterwards waits for ever")
+	}
+	if !errors.Is(d.Err(), context.Canceled) {
+		t.Errorf("got %v, want Canceled", d.Err())
+	}
+}
+
+func TestDeadlineIsNotLaterThanItsParents(t *testing.T) {
+	parent, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	want, _ := parent.Deadline()
+	d, release := Within(parent, time.Hour)
+	defer release()
+	if got, ok := d.Deadline(); !ok || !got.Equal(want) {
+		t.Errorf("got %v, %v, want the parent's %v", got, ok, want)
+	}
+}
+
+type testKey struct{}
+
+func TestDeadlineHasTheValuesOfItsParent(t *testing.T) {
+	d, release := Within(context.WithValue(t.Context(), testKey{}, "value"), time.Hour)
+	check := func(when string) {
+		t.Helper()
+		if got := d.Value(testKey{}); got != "value" {
+			t.Errorf("%s: got %v", when, got)
+		}
+	}
+	check("at the beginning")
+	d.Done()
+	check("while somebody waits")
+	release()
+	check("at the end")
+}
+
+func TestContextsBelowADeadlineNeedNoGoroutine(t *testing.T) {
+	d, release := Within(t.Context(), time.Hour)
+	defer release()
+	before := runtime.NumGoroutine()
+	for range 100 {
+		_, cancel := context.WithCancel(d)
+		defer cancel()
+	}
+	if more := runtime.NumGoroutine() - before; more > 50 {
+		t.Errorf("100 contexts have %d goroutines", more)
 	}
 }
