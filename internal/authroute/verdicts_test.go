@@ -102,6 +102,68 @@ func TestStopFlushesEveryVerdict(t *testing.T) {
 	})
 }
 
+// A power cut takes what no strict commit followed.
+func TestEachWindowEndsWithACommitThatWaitsForTheDisk(t *testing.T) {
+	d := dbtest.SQLite(t)
+	const normal, full = 1, 2
+	for _, statement := range []string{
+		`CREATE TABLE levels (id INTEGER PRIMARY KEY, level INTEGER)`,
+		`CREATE TRIGGER note AFTER INSERT ON authroute_verifications BEGIN
+			INSERT INTO levels (level) SELECT synchronous FROM pragma_synchronous; END`,
+	} {
+		if _, err := d.SQL().ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBook(t, d)
+	run(t, b.Run)
+	relaxed := 0
+	for window := range 3 {
+		for n := range 10 {
+			b.record(t, 10*window+n, 10*window+n+1)
+			<-time.After(2 * time.Millisecond)
+		}
+		eventually(t, "the rows of a window", func() bool { return b.rows(t) == 10*(window+1) })
+		var last int
+		err := d.SQL().QueryRowContext(t.Context(), `SELECT level FROM levels ORDER BY id DESC LIMIT 1`).Scan(&last)
+		if err != nil || last != full {
+			t.Errorf("window %d ended at level %d, %v, want %d", window, last, err, full)
+		}
+		if err := d.SQL().QueryRowContext(t.Context(), `SELECT count(*) FROM levels WHERE level = ?`, normal).Scan(&relaxed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if relaxed == 0 {
+		t.Error("all rows waited for the disk, want those before a window's last in pieces")
+	}
+}
+
+// Its crash takes what did not wait for the disk.
+func TestEveryVerdictOnPostgreSQLWaitsForTheDisk(t *testing.T) {
+	d := dbtest.Postgres(t)
+	for _, statement := range []string{
+		`CREATE TABLE levels (level TEXT)`,
+		`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN INSERT INTO levels VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$`,
+		`CREATE TRIGGER note AFTER INSERT ON authroute_verifications FOR EACH ROW EXECUTE FUNCTION note()`,
+	} {
+		if _, err := d.SQL().ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBook(t, d)
+	run(t, b.Run)
+	for n := range 30 {
+		b.record(t, n, n+1)
+		<-time.After(2 * time.Millisecond)
+	}
+	eventually(t, "all rows", func() bool { return b.rows(t) == 30 })
+	var relaxed int
+	if err := d.SQL().QueryRowContext(t.Context(), `SELECT count(*) FROM levels WHERE level <> 'on'`).Scan(&relaxed); err != nil || relaxed != 0 {
+		t.Errorf("%d rows did not wait for the disk, %v", relaxed, err)
+	}
+}
+
 func TestVerdictsAreTakenUntilTheLastHolderLetsGo(t *testing.T) {
 	b := newBook(t, dbtest.SQLite(t))
 	release := b.Hold()

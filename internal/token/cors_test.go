@@ -25,4 +25,11 @@ func TestScriptsOfOtherOriginsReadWhatDPoPNeeds(t *testing.T) {
 	if a.header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Error("cookies count")
 	}
+	if a := h.nodes[0].call(t, "/token", "x", "y", form("grant_type", "client_credentials")); a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("a program, which has no origin: got %v", a.header)
+	}
+	metadata := httptest.NewRequestWithContext(t.Context(), http.MethodGet, issuer+"/.well-known/oauth-authorization-server", http.NoBody) // kept, for whoever asks next
+	if a := h.nodes[0].send(t, metadata); a.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("metadata without an origin: got %v", a.header)
+	}
 }
