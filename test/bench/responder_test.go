@@ -46,7 +46,7 @@ func respond(mode string) error {
 	if dir, ok := strings.CutPrefix(mode, "files:"); ok {
 		return (&http.Server{Handler: serveFiles(dir), ReadHeaderTimeout: time.Minute}).Serve(l)
 	}
-	ballast := make([]byte, 64<<20) // as signet has one: its collector shall run no more often than ours
+	ballast := make([]byte, 64<<20) // its collector waits for 64 MiB, as that of signet does
 	defer runtime.KeepAlive(ballast)
 	switch mode {
 	case "tokens":
