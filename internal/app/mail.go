@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -50,14 +51,32 @@ func (a *App) newMail(ctx context.Context, in *instance) (m *mail, err error) {
 	return m, nil
 }
 
+// policyAddress is one that the policy service answers on.
+type policyAddress struct{ key, network, address string }
+
+// policyAddresses returns those that are configured.
+func policyAddresses(p config.Policy) []policyAddress {
+	return slices.DeleteFunc([]policyAddress{
+		{"authroute.policy.listen", "tcp", p.Listen}, {"authroute.policy.socket", "unix", p.Socket},
+	}, func(a policyAddress) bool { return a.address == "" })
+}
+
+// postfix returns the names that main.cf may have for the address, the best first. A
+// socket in the queue directory is named from there, which holds whether or not smtpd
+// runs in a chroot; one that does finds nothing by the whole path.
+func (a policyAddress) postfix(queueDir string) []string {
+	if a.network == "tcp" {
+		return []string{"inet:" + a.address}
+	}
+	if inside, err := filepath.Rel(queueDir, a.address); err == nil && filepath.IsLocal(inside) {
+		return []string{"unix:" + inside, "unix:/" + inside, "unix:" + a.address}
+	}
+	return []string{"unix:" + a.address}
+}
+
 // openPolicy binds the policy service's listeners; they are doors.
 func (m *mail) openPolicy(ctx context.Context, in *instance, p config.Policy) error {
-	for _, l := range []struct{ key, network, address string }{
-		{"authroute.policy.listen", "tcp", p.Listen}, {"authroute.policy.socket", "unix", p.Socket},
-	} {
-		if l.address == "" {
-			continue
-		}
+	for _, l := range policyAddresses(p) {
 		if l.network == "unix" {
 			removeStaleSocket(ctx, l.address)
 		}

@@ -121,7 +121,7 @@ func TestBatchThatIsThereAlreadyIsNotWrittenAgain(t *testing.T) {
 		}
 		for _, again := range []bool{false, true, true} { // the answer to the first commit was lost
 			for _, batch := range batches {
-				if err := saveOnce(t.Context(), d.Update, batch, again); err != nil {
+				if err := v.saveOnce(t.Context(), batch, again); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -134,19 +134,33 @@ func TestBatchThatIsThereAlreadyIsNotWrittenAgain(t *testing.T) {
 }
 
 func TestTransactionsOfVerdictsAreBounded(t *testing.T) {
-	v, err := NewVerdicts(dbtest.SQLite(t), audit.Discard, NewMetrics(prometheus.NewRegistry(), Sources{}), VerdictsConfig{CounterFile: filepath.Join(t.TempDir(), "counter")})
+	d := dbtest.Postgres(t)
+	for _, statement := range []string{
+		`CREATE TABLE transactions (number BIGINT)`,
+		`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN INSERT INTO transactions VALUES (txid_current()); RETURN NULL; END $$`,
+		`CREATE TRIGGER note AFTER INSERT ON authroute_verifications FOR EACH ROW EXECUTE FUNCTION note()`,
+	} {
+		if _, err := d.SQL().ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := NewVerdicts(d, audit.Discard, NewMetrics(prometheus.NewRegistry(), Sources{}), VerdictsConfig{CounterFile: filepath.Join(t.TempDir(), "counter")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	transactions := 0
-	write := func(context.Context, func(*db.Tx) error) error { transactions++; return nil }
 	all := make([]*Verification, 2*verdictBatch+1)
 	for i := range all {
-		all[i] = &Verification{}
+		all[i] = &Verification{Result: Pass, Instance: "1", QueueID: "Q", At: time.Unix(1_800_000_000, 0)}
 		v.number(all[i])
 	}
-	if !v.saveAll(t.Context(), write, all) || transactions != 3 || v.counter.open() != 0 {
-		t.Errorf("%d transactions, %d rows are left, want 3 and none", transactions, v.counter.open())
+	if !v.saveAll(t.Context(), all) || v.counter.open() != 0 {
+		t.Errorf("%d rows are left", v.counter.open())
+	}
+	var rows, transactions int
+	err = d.SQL().QueryRowContext(t.Context(), `SELECT count(*), count(DISTINCT number) FROM transactions`).Scan(&rows, &transactions)
+	if err != nil || rows != len(all) || transactions != 3 {
+		t.Errorf("%d rows in %d transactions, %v, want %d in 3", rows, transactions, err, len(all))
 	}
 }

@@ -12,16 +12,13 @@ import (
 
 const (
 	// Verdicts are written in windows that begin with the first of them: short ones,
-	// so that they can be read soon; where many come longer ones, since each then
-	// costs less.
+	// so that they can be read soon; where many come long ones, since each then costs
+	// less than half. A kill takes what waits, at most a second's (counterFile).
 	shortWindow = 50 * time.Millisecond
-	longWindow  = 200 * time.Millisecond
-	manyInOne   = 64 // verdicts
-	// SQLite computes in this process: a short window's fifty rows at a stretch keep a
-	// processor for a millisecond, which those who wait for an answer feel.
-	piecePause = 5 * time.Millisecond
+	longWindow  = 400 * time.Millisecond
+	manyInOne   = 16 // verdicts
 
-	verdictBatch = 4096 // in one transaction at most
+	verdictBatch = 1024 // in one transaction at most, so that others write between
 	// One try to write a batch; a store that hangs must not hold the stop.
 	writeTimeout = 10 * time.Second
 	writeBackoff = time.Second
@@ -31,12 +28,17 @@ const (
 func (v *Verdicts) write(ctx context.Context) error {
 	window := shortWindow
 	for {
-		written := v.writeWindow(ctx, window)
-		if written == 0 {
+		batch := v.first(ctx)
+		if len(batch) == 0 {
+			break
+		}
+		v.wait(window)
+		batch = v.queued(batch)
+		if !v.saveAll(ctx, batch) {
 			break
 		}
 		window = shortWindow
-		if written >= manyInOne {
+		if len(batch) >= manyInOne {
 			window = longWindow
 		}
 	}
@@ -44,34 +46,6 @@ func (v *Verdicts) write(ctx context.Context) error {
 		return fmt.Errorf("%d verdicts could not be written before the end of the drain time", lost)
 	}
 	return nil
-}
-
-// writeWindow waits for a verdict and writes what comes within the window, and returns
-// how many that were; none at the end. The window's last verdict is kept back until its
-// end: with it everything waits for the disk.
-func (v *Verdicts) writeWindow(ctx context.Context, window time.Duration) (written int) {
-	batch := v.first(ctx)
-	if len(batch) == 0 {
-		return 0
-	}
-	pause := window // so that PostgreSQL, whose crash takes what is relaxed, has no pieces
-	if window == shortWindow && v.db.Dialect() == db.SQLite {
-		pause = piecePause
-	}
-	for end := time.Now().Add(window); v.wait(pause) && time.Now().Before(end); {
-		batch = v.queued(batch)
-		last := len(batch) - 1
-		if !v.saveAll(ctx, v.db.Relaxed, batch[:last]) {
-			return 0
-		}
-		written += last
-		batch = batch[last:]
-	}
-	batch = v.queued(batch)
-	if !v.saveAll(ctx, v.db.Update, batch) {
-		return 0
-	}
-	return written + len(batch)
 }
 
 // first waits for a verdict. It returns none where nothing more will come, or ctx ends.
@@ -86,15 +60,13 @@ func (v *Verdicts) first(ctx context.Context) []*Verification {
 	}
 }
 
-// wait returns false where nothing more will come.
-func (v *Verdicts) wait(pause time.Duration) bool {
-	t := time.NewTimer(pause)
+// wait lets the window pass, or less where nothing more will come.
+func (v *Verdicts) wait(window time.Duration) {
+	t := time.NewTimer(window)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-v.done:
-		return false
 	}
 }
 
@@ -111,14 +83,11 @@ func (v *Verdicts) queued(batch []*Verification) []*Verification {
 	}
 }
 
-// update is [db.DB.Update] or [db.DB.Relaxed].
-type update func(ctx context.Context, fn func(tx *db.Tx) error) error
-
 // saveAll writes any number of verdicts, in transactions that let others write between
 // them. It returns false where ctx ended before.
-func (v *Verdicts) saveAll(ctx context.Context, write update, all []*Verification) bool {
+func (v *Verdicts) saveAll(ctx context.Context, all []*Verification) bool {
 	for batch := range slices.Chunk(all, verdictBatch) {
-		if !v.save(ctx, write, batch) {
+		if !v.save(ctx, batch) {
 			return false
 		}
 	}
@@ -127,9 +96,9 @@ func (v *Verdicts) saveAll(ctx context.Context, write update, all []*Verificatio
 
 // save writes a batch, again and again where the store is away. It returns false
 // where ctx ended before.
-func (v *Verdicts) save(ctx context.Context, write update, batch []*Verification) bool {
+func (v *Verdicts) save(ctx context.Context, batch []*Verification) bool {
 	for attempt := 0; ; attempt++ {
-		err := saveOnce(ctx, write, batch, attempt > 0)
+		err := v.saveOnce(ctx, batch, attempt > 0)
 		if err == nil {
 			v.counter.settle(uint64(len(batch)))
 			if attempt > 0 {
@@ -151,10 +120,10 @@ func (v *Verdicts) save(ctx context.Context, write update, batch []*Verification
 	}
 }
 
-func saveOnce(ctx context.Context, write update, batch []*Verification, again bool) error {
+func (v *Verdicts) saveOnce(ctx context.Context, batch []*Verification, again bool) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	return write(ctx, func(tx *db.Tx) error {
+	return v.db.Update(ctx, func(tx *db.Tx) error {
 		if again {
 			// The connection may have gone after the commit and before its answer.
 			there, err := verificationExists(ctx, tx, batch[0])

@@ -77,7 +77,7 @@ func makeOld(t testing.TB, path string) {
 func (s *Server) baseSettings() settings {
 	_, sinkPort, _ := net.SplitHostPort(s.sink.Addr())
 	return settings{
-		"compatibility_level": "3.6", "queue_directory": filepath.Join(s.dir, "queue"),
+		"compatibility_level": "3.6", "queue_directory": s.Queue(),
 		"data_directory": filepath.Join(s.dir, "data"), "command_directory": "/usr/sbin",
 		"daemon_directory": daemons, "mail_owner": "postfix", "setgid_group": "postdrop",
 		"maillog_file": filepath.Join(s.dir, "log"), "maillog_file_prefixes": s.dir,

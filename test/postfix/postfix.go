@@ -81,6 +81,9 @@ func (s *Server) Sink() *Sink { return s.sink }
 // Dir returns the configuration directory, for postconf -c and postqueue -c.
 func (s *Server) Dir() string { return filepath.Join(s.dir, "etc") }
 
+// Queue returns the queue directory, where names of UNIX sockets begin.
+func (s *Server) Queue() string { return filepath.Join(s.dir, "queue") }
+
 // Log returns what Postfix logged up to now.
 func (s *Server) Log() string {
 	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
@@ -142,6 +145,13 @@ func newDir(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// SocketDir returns a directory for a UNIX socket: its path is short enough for one,
+// and Postfix's user may enter. It goes with the test.
+func SocketDir(t testing.TB) string {
+	t.Helper()
+	return newDir(t)
 }
 
 func freeAddr(t testing.TB) string {
