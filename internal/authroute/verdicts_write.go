@@ -13,7 +13,7 @@ import (
 const (
 	// Verdicts are written in windows that begin with the first of them: short ones,
 	// so that they can be read soon; where many come long ones, since each then costs
-	// less than half. A kill takes what waits, at most a second's (counterFile).
+	// less. A kill takes what waits (see counterFile).
 	shortWindow = 50 * time.Millisecond
 	longWindow  = 400 * time.Millisecond
 	manyInOne   = 16 // verdicts
