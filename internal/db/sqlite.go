@@ -3,11 +3,13 @@ package db
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -15,6 +17,9 @@ import (
 
 // readers is how many connections read a SQLite store beside its one writer.
 const readers = 4
+
+// busyTimeout is how long a connection waits for another's lock.
+const busyTimeout = 5 * time.Second
 
 // openSQLite opens path with one connection that writes and four that only read.
 // With a single pool SQLite answers SQLITE_BUSY under load (docs/adr/0002-data.md).
@@ -50,7 +55,7 @@ func createPrivate(path string) error {
 
 func sqliteDSN(path string, extra ...string) string {
 	options := append([]string{
-		"_pragma=busy_timeout(5000)", "_pragma=journal_mode(WAL)", "_pragma=foreign_keys(1)",
+		fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()), "_pragma=journal_mode(WAL)", "_pragma=foreign_keys(1)",
 		"_pragma=temp_store(2)", // a statement's own journal needs no file
 
 		"_time_integer_format=unix_micro", "_inttotime=1",

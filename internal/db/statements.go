@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -18,8 +19,8 @@ const maxStatements = 256
 type connector struct{ dsn string }
 
 // Connect implements [driver.Connector].
-func (c connector) Connect(context.Context) (driver.Conn, error) {
-	conn, err := c.Driver().Open(c.dsn)
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +29,26 @@ func (c connector) Connect(context.Context) (driver.Conn, error) {
 		return nil, errors.Join(errors.New("the SQLite driver lacks an interface"), conn.Close())
 	}
 	return &cachingConn{sqliteConn: full, statements: map[string]*statement{}}, nil
+}
+
+// open opens a connection. The first one turns a new store to a write-ahead log;
+// SQLite refuses who comes at that moment, without waiting for busy_timeout.
+func (c connector) open(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, busyTimeout)
+	defer cancel()
+	pause := time.NewTicker(10 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		conn, err := c.Driver().Open(c.dsn)
+		if code, ok := sqliteCode(err); !ok || !sqliteBusy(code) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-pause.C:
+		}
+	}
 }
 
 // Driver implements [driver.Connector].
