@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -48,60 +49,82 @@ func checkDomains(cfg config.Config) Finding {
 	return Finding{"ok", "domains", fmt.Sprintf("%d hosted here", len(cfg.Authroute.Domains)), ""}
 }
 
-// checkPostfix reads main.cf with postconf, which knows all its rules.
+// checkPostfix looks at what Postfix makes of its main.cf.
 func checkPostfix(ctx context.Context, cfg config.Config, dir string) []Finding {
-	get := func(name string) (string, error) {
-		out, err := exec.CommandContext(ctx, "postconf", "-c", dir, "-x", "-h", name).Output() //nolint:gosec // the operator names the directory
-		return strings.Join(strings.Fields(string(out)), " "), err
-	}
-	filter, err := get("smtpd_command_filter")
+	has, err := readPostfix(ctx, dir)
 	if errors.Is(err, exec.ErrNotFound) {
 		return []Finding{{"warn", "Postfix", "postconf is not on this machine", "run this on the relay"}}
 	}
 	if err != nil {
 		return []Finding{found("Postfix", fmt.Errorf("postconf cannot read %s", dir), "give --postfix-config")}
 	}
-	data, _ := get("smtpd_data_restrictions")
-	rcpt, _ := get("smtpd_recipient_restrictions")
-	if strings.Contains(data, "authroute_sender") { // tagged senders go through restriction classes
-		for _, class := range []string{"authroute_plain", "authroute_tagged"} {
-			text, _ := get(class)
-			data += " " + text
-		}
-	}
-	queue, _ := get("queue_directory")
+	filter := has["smtpd_command_filter"]
 	all := []Finding{expect("Postfix smtpd_command_filter", strings.Contains(filter, "authroute_command_filter"), filter,
 		"smtpd_command_filter = pcre:/etc/postfix/authroute_command_filter.pcre: without it a proof in MAIL FROM refuses the mail")}
-	stage := data + " " + rcpt
-	asks := strings.Contains(stage, "check_policy_service")
-	all = append(all, expect("Postfix restrictions", asks, "", "add $authroute_policy to smtpd_data_restrictions (deploy/postfix/README.md)"))
-	if asks {
-		all = append(all,
-			checkPostfixAsks(stage, queue, cfg.Authroute.Policy),
-			expect("Postfix default_action", strings.Contains(stage, "default_action=DUNNO"), "", "add default_action=DUNNO: otherwise a stopped service defers all mail"),
-			expect("Postfix try_limit", !strings.Contains(stage, "try_limit=1"), "", "set try_limit=2: with 1, mail passes unverified after every restart of the service"))
-	}
-	if tagged := strings.Contains(data, "authroute_sender"); tagged != cfg.Authroute.TaggedSender {
-		all = append(all, expect("Postfix tagged sender", false, "on in one of Postfix and authroute.taggedSender, off in the other",
-			"see main.cf.authroute-tagged: both or neither"))
-	}
-	if cfg.Authroute.TaggedSender {
-		canonical, _ := get("sender_canonical_maps")
-		delimiter, _ := get("recipient_delimiter")
-		all = append(all,
-			expect("Postfix tagged sender", strings.Contains(canonical, "authroute_canonical"), canonical, "set sender_canonical_maps and sender_canonical_classes = envelope_sender (deploy/postfix/README.md)"),
-			expect("Postfix recipient_delimiter", strings.Contains(delimiter, "+"), delimiter, "set recipient_delimiter = +"))
-	}
-	for name, want := range map[string]string{"swap_bangpath": "no", "allow_percent_hack": "no"} {
-		have, _ := get(name)
-		all = append(all, expect("Postfix "+name, have == want, have, "set "+name+" = "+want+": a sender must not become another address after it was judged"))
+	all = append(all, checkRestrictions(has, cfg.Authroute.Policy)...)
+	all = append(all, checkTagged(has, cfg.Authroute.TaggedSender)...)
+	for _, name := range []string{"swap_bangpath", "allow_percent_hack"} {
+		all = append(all, expect("Postfix "+name, has[name] == "no", has[name], "set "+name+" = no: a sender must not become another address after it was judged"))
 	}
 	return append(all, Finding{"warn", "forged headers", "without the milter a forged Authenticated-Routing header survives below ours", "readers must trust only the topmost one"})
 }
 
-// checkPostfixAsks looks for one of our addresses in the restrictions.
-func checkPostfixAsks(stage, queueDir string, p config.Policy) Finding {
+// readPostfix returns all settings by name, those of its own with the defaults, as
+// postconf(1) prints them: it knows all rules of main.cf.
+func readPostfix(ctx context.Context, dir string) (map[string]string, error) {
+	cmd := exec.CommandContext(ctx, "postconf", "-x")
+	cmd.Env = append(os.Environ(), "MAIL_CONFIG="+dir)
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	settings := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(line, "=")
+		settings[strings.TrimSpace(name)] = strings.TrimSpace(value)
+	}
+	return settings, nil
+}
+
+// asksTagged reports whether restrictions are those of main.cf.authroute-tagged, which
+// go through restriction classes.
+func asksTagged(has map[string]string) bool {
+	return strings.Contains(has["smtpd_data_restrictions"], "authroute_sender")
+}
+
+func checkRestrictions(has map[string]string, p config.Policy) []Finding {
+	stage := has["smtpd_data_restrictions"] + " " + has["smtpd_recipient_restrictions"]
+	if asksTagged(has) {
+		stage += " " + has["authroute_plain"] + " " + has["authroute_tagged"]
+	}
 	words := strings.FieldsFunc(stage, func(r rune) bool { return strings.ContainsRune(" ,{}\t", r) })
+	asks := slices.Contains(words, "check_policy_service")
+	all := []Finding{expect("Postfix restrictions", asks, "", "add $authroute_policy to smtpd_data_restrictions (deploy/postfix/README.md)")}
+	if !asks {
+		return all
+	}
+	return append(all,
+		checkPostfixAsks(words, has["queue_directory"], p),
+		expect("Postfix default_action", slices.Contains(words, "default_action=DUNNO"), "", "add default_action=DUNNO: otherwise a stopped service defers all mail"),
+		expect("Postfix try_limit", !slices.Contains(words, "try_limit=1"), "", "set try_limit=2: with 1, mail passes unverified after every restart of the service"))
+}
+
+func checkTagged(has map[string]string, want bool) (all []Finding) {
+	if asksTagged(has) != want {
+		all = append(all, expect("Postfix tagged sender", false, "on in one of Postfix and authroute.taggedSender, off in the other",
+			"see main.cf.authroute-tagged: both or neither"))
+	}
+	if want {
+		canonical, delimiter := has["sender_canonical_maps"], has["recipient_delimiter"]
+		all = append(all,
+			expect("Postfix tagged sender", strings.Contains(canonical, "authroute_canonical"), canonical, "set sender_canonical_maps and sender_canonical_classes = envelope_sender (deploy/postfix/README.md)"),
+			expect("Postfix recipient_delimiter", strings.Contains(delimiter, "+"), delimiter, "set recipient_delimiter = +"))
+	}
+	return all
+}
+
+// checkPostfixAsks looks for one of our addresses in the words of restrictions.
+func checkPostfixAsks(words []string, queueDir string, p config.Policy) Finding {
 	asked, advice := false, []string{}
 	for _, a := range policyAddresses(p) {
 		names := a.postfix(queueDir)

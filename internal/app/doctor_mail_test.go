@@ -5,16 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/internal/config"
 )
 
 // The shipped file, as the README has operators change it, and as they get it wrong.
 func TestMailDoctorReadsPostfix(t *testing.T) {
-	shipped, err := os.ReadFile("../../deploy/postfix/main.cf.authroute")
-	if err != nil {
-		t.Fatal(err)
-	}
+	shipped, tagged := shippedPostfix(t, "main.cf.authroute"), shippedPostfix(t, "main.cf.authroute-tagged")
 	const (
 		listen = "127.0.0.1:10040"
 		socket = "/var/spool/postfix/signet/policy.sock"
@@ -23,6 +21,7 @@ func TestMailDoctorReadsPostfix(t *testing.T) {
 	tcp, unix := config.Policy{Listen: listen}, config.Policy{Socket: socket}
 	for name, c := range map[string]struct {
 		policy   config.Policy
+		tagged   bool
 		old, new string // in the file
 		failed   string // the finding
 		fix      string // in its advice
@@ -37,20 +36,28 @@ func TestMailDoctorReadsPostfix(t *testing.T) {
 		"no filter":                           {policy: tcp, old: "smtpd_command_filter", new: "# smtpd_command_filter", failed: "Postfix smtpd_command_filter", fix: "pcre:"},
 		"no restriction":                      {policy: tcp, old: ", $authroute_policy", failed: "Postfix restrictions", fix: "$authroute_policy"},
 		"a stopped service defers mail":       {policy: tcp, old: "default_action=DUNNO,", failed: "Postfix default_action", fix: "DUNNO"},
+		"ten tries":                           {policy: tcp, old: "try_limit=2", new: "try_limit=10"},
+		"tagged senders":                      {policy: tcp, tagged: true, old: "smtpd_data_restrictions", new: tagged + "\n# "},
+		"tagged senders in ours alone":        {policy: tcp, tagged: true, old: "swap_bangpath = no", new: "swap_bangpath = no\nsender_canonical_maps = pcre:/etc/postfix/authroute_canonical.pcre\nrecipient_delimiter = +", failed: "Postfix tagged sender", fix: "both or neither"},
+		"tagged senders in Postfix alone":     {policy: tcp, old: "$authroute_policy", new: "check_sender_access pcre:/etc/postfix/authroute_sender.pcre, $authroute_policy", failed: "Postfix tagged sender", fix: "both or neither"},
 		"one try":                             {policy: tcp, old: "try_limit=2", new: "try_limit=1", failed: "Postfix try_limit", fix: "try_limit=2"},
 		"senders change after the judgement":  {policy: tcp, old: "swap_bangpath = no", new: "swap_bangpath = yes", failed: "Postfix swap_bangpath", fix: "no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			text := strings.Replace(string(shipped), c.old, c.new, 1)
-			if c.old != "" && text == string(shipped) {
+			text := strings.Replace(shipped, c.old, c.new, 1)
+			if c.old != "" && text == shipped {
 				t.Fatalf("the shipped file has no %q", c.old)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "main.cf"), []byte("queue_directory = /var/spool/postfix\n"+text), 0o600); err != nil {
+			file, old := filepath.Join(dir, "main.cf"), time.Now().Add(-time.Hour) // for one of this second postconf waits
+			if err := os.WriteFile(file, []byte("queue_directory = /var/spool/postfix\n"+text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(file, old, old); err != nil {
 				t.Fatal(err)
 			}
 			cfg := config.Config{}
-			cfg.Authroute.Policy = c.policy
+			cfg.Authroute.Policy, cfg.Authroute.TaggedSender = c.policy, c.tagged
 			var failed []Finding
 			for _, f := range checkPostfix(t.Context(), cfg, dir) {
 				if f.Level == "fail" {
@@ -64,6 +71,27 @@ func TestMailDoctorReadsPostfix(t *testing.T) {
 				t.Errorf("got %+v, want %q and %q in its advice, alone", failed, c.failed, c.fix)
 			}
 		})
+	}
+}
+
+func shippedPostfix(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../deploy/postfix", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestMailDoctorSaysThatThereIsNoPostfixHere(t *testing.T) {
+	all := checkPostfix(t.Context(), config.Config{}, t.TempDir())
+	if len(all) != 1 || all[0].Level != "fail" || !strings.Contains(all[0].Fix, "--postfix-config") {
+		t.Errorf("a directory without main.cf: got %+v", all)
+	}
+	t.Setenv("PATH", t.TempDir())
+	all = checkPostfix(t.Context(), config.Config{}, t.TempDir())
+	if len(all) != 1 || all[0].Level != "warn" || !strings.Contains(all[0].Text, "not on this machine") {
+		t.Errorf("no postconf: got %+v", all)
 	}
 }
 
