@@ -252,26 +252,44 @@ func TestInstancesThatMigrateTogetherWaitForEachOther(t *testing.T) {
 	urls := map[string]string{"sqlite": "sqlite:" + t.TempDir() + "/s.db", "postgres": dbtest.EmptyPostgresURL(t)}
 	for name, url := range urls {
 		t.Run(name, func(t *testing.T) {
-			var wg sync.WaitGroup
-			for range 4 {
-				wg.Go(func() {
-					d, err := db.Open(t.Context(), url)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					defer d.Close()
-					if err := d.Migrate(t.Context()); err != nil {
-						t.Errorf("migrate: %v", err)
-					}
-					if err := d.CheckMigrated(t.Context()); err != nil {
-						t.Errorf("check after migrate: %v", err)
-					}
-				})
-			}
-			wg.Wait()
+			openAtOnce(t, url, 4, func(d *db.DB) {
+				if err := d.Migrate(t.Context()); err != nil {
+					t.Errorf("migrate: %v", err)
+				}
+				if err := d.CheckMigrated(t.Context()); err != nil {
+					t.Errorf("check after migrate: %v", err)
+				}
+			})
 		})
 	}
+}
+
+// The first to open a new SQLite store turns it to a write-ahead log; SQLite refuses
+// who opens it at that moment, without waiting.
+func TestNewSQLiteStoreIsOpenedByManyAtOnce(t *testing.T) {
+	for range 20 {
+		openAtOnce(t, "sqlite:"+t.TempDir()+"/s.db", 16, func(*db.DB) {})
+	}
+}
+
+// openAtOnce opens a store n times at once, and closes each after use.
+func openAtOnce(t *testing.T, url string, n int, use func(d *db.DB)) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			d, err := db.Open(t.Context(), url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			use(d)
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestOlderSchemaIsToldAndANewerOneServed(t *testing.T) {
